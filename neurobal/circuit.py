@@ -1,0 +1,419 @@
+"""A network as arrays: populations of neurons, projections of synapses, and what one rescaling does to them.
+
+A synapse e from neuron j to neuron i moves as ``w'_e = w_e exp(a_e h_i - b_e h_j)`` with ``h = log λ`` per neuron. A
+`Circuit` is a snapshot: it shares no memory with the network it was read from. The way back is its ``binding``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+
+from neurobal.containers import Restore, flat_weights, read_matrix
+from neurobal.errors import InvalidInputError, did_you_mean
+
+Array: TypeAlias = np.ndarray
+
+BIAS_SUFFIX = ".bias"
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """A per-neuron constant of the model that moves with its neuron as ``values * λ**power``."""
+
+    values: Array
+    power: float
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """A group of neurons.
+
+    ``homogeneity`` is the power with which the output grows when the input grows by λ: one number, or one a neuron.
+    ``pinned`` marks neurons that keep λ = 1. ``tied`` holds an integer label per neuron: neurons that share a label
+    share λ, a negative label ties to nobody. ``parameters`` are covariant constants that a certificate checks.
+    """
+
+    name: str
+    size: int
+    homogeneity: float | Array
+    pinned: Array
+    tied: Array | None = None
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """Synapses from population ``pre`` to population ``post``, listed one by one.
+
+    ``pre`` is None for synapses from a constant unit, such as a bias. The exponents are numbers, or arrays with one
+    entry per neuron on their side. ``dimension`` is the weights' physical dimension (None: a plain number).
+    """
+
+    name: str
+    pre: str | None
+    post: str
+    post_index: Array
+    pre_index: Array
+    weight: Array
+    shape: tuple[int, int]
+    post_exponent: float | Array = 1.0
+    pre_exponent: float | Array = 1.0
+    costed: bool = True
+    dimension: Any = None
+    restore: Restore = flat_weights
+
+    @property
+    def exponents(self) -> tuple[float | Array, float | Array]:
+        """``(a_e, b_e)``: numbers, or arrays with one entry a synapse."""
+        return _gather(self.post_exponent, self.post_index), _gather(self.pre_exponent, self.pre_index)
+
+    def log_factors(self, post_log_scale: Array, pre_log_scale: Array) -> Array:
+        """``a_e h_i - b_e h_j`` for every synapse, from log-scales per neuron."""
+        # The exponents belong to neurons, so they meet the log-scales before these are spread over the synapses.
+        factors = (self.post_exponent * post_log_scale)[self.post_index]
+        factors -= (self.pre_exponent * pre_log_scale)[self.pre_index]
+        return factors
+
+    @property
+    def container(self) -> Any:
+        """The weights as the kind of array that they came in (dense, sparse, or a list of synapses)."""
+        return self.restore(self.weight)
+
+
+class Binding(Protocol):
+    """The way back from a `Circuit` to the objects it was read from."""
+
+    def exponents(self) -> Mapping[str, list[float]]:
+        """The powers of λ by which each population's quantities move, beside its synapses."""
+
+    def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Callable[[], None]:
+        """Multiply all current values, all or nothing; returns the function that undoes it."""
+
+    def reread(self, network: Any) -> Circuit:
+        """Read ``network`` as this circuit was read: same declarations, pins and ties."""
+
+
+class Circuit:
+    """Populations and projections as arrays. Build one with `add` and `connect`, or read one with `as_circuit`.
+
+    Examples
+    --------
+    >>> circuit = Circuit()
+    >>> circuit.add("in", 2, pinned=True)
+    >>> circuit.add("E", 3)
+    >>> circuit.connect("in", "E", np.ones((3, 2)))       # (post, pre)
+    >>> circuit.connect("E", "E", post_index=[0, 1, 2], pre_index=[1, 2, 0], weight=[4.0, 1.0, 1.0])
+    """
+
+    def __init__(self) -> None:
+        self.populations: dict[str, Population] = {}
+        self.projections: dict[str, Projection] = {}
+        self.binding: Binding | None = None
+        self.basis = "declared"
+        self.is_matrix = False
+
+    def add(
+        self,
+        name: str,
+        size: int,
+        homogeneity: float | Array = 1.0,
+        pinned: Any = False,
+        tied: Any = None,
+        bias: Any = None,
+        parameters: Mapping[str, tuple[Any, float]] | None = None,
+    ) -> None:
+        """Add a population.
+
+        ``pinned``: True, a mask (size,), indices or a slice. ``tied``: True (one λ for all) or labels (size,): equal
+        labels share λ, negative integers are not tied. ``bias`` (size,) scales along like a weight from a constant
+        unit: it is projection ``name + '.bias'``, costed only if a dict of costs names it. ``parameters``: name ->
+        (values (size,), power), constants that must move by λ**power for the function to be preserved.
+        """
+        if name in self.populations:
+            raise InvalidInputError(f"Circuit.add: there is already a population {name!r}.")
+        if isinstance(size, bool) or int(size) != size or size < 0:
+            raise InvalidInputError(f"Circuit.add: size of population {name!r} must be an integer >= 0, got {size!r}.")
+        size = int(size)
+        self.populations[name] = Population(
+            name,
+            size,
+            _exponent(homogeneity, size, f"homogeneity of population {name!r}"),
+            neuron_mask(pinned, size, f"pinned, population {name!r}"),
+            tie_labels(tied, size, f"tied, population {name!r}"),
+            {
+                key: Parameter(_per_neuron(values, size, f"parameter {key!r} of population {name!r}"), float(power))
+                for key, (values, power) in (parameters or {}).items()
+            },
+        )
+        if bias is not None:
+            values = _per_neuron(bias, size, f"bias of population {name!r}")
+            self._append(
+                Projection(name + BIAS_SUFFIX, None, name, np.arange(size, dtype=np.int32),
+                           np.zeros(size, dtype=np.int32), values, (size, 1), 1.0, 0.0, costed=False)
+            )  # fmt: skip
+
+    def connect(
+        self,
+        pre: str,
+        post: str,
+        weights: Any = None,
+        *,
+        post_index: Any = None,
+        pre_index: Any = None,
+        weight: Any = None,
+        costed: bool = True,
+        post_exponent: float | Array = 1,
+        pre_exponent: float | Array | None = None,
+        name: str | None = None,
+        dimension: Any = None,
+    ) -> None:
+        """Connect ``pre`` to ``post`` by a (post, pre) array or sparse matrix, or by lists of synapses.
+
+        Lists (``post_index``, ``pre_index``, ``weight``) may hold several synapses between the same two neurons.
+        ``post_exponent`` is a, ``pre_exponent`` b (default: the homogeneity of ``pre``): a number or one per neuron.
+        ``costed=False``: a free rider, rescaled but without cost. ``name`` defaults to ``'pre->post'``.
+        """
+        for end in (pre, post):
+            if end not in self.populations:
+                raise InvalidInputError(
+                    f"Circuit.connect: there is no population {end!r}.{did_you_mean(end, self.populations)}"
+                )
+        name = self._free_name(f"{pre}->{post}") if name is None else name
+        source, target = self.populations[pre], self.populations[post]
+        shape = (target.size, source.size)
+        restore: Restore = flat_weights
+        if weights is not None:
+            if not (post_index is None and pre_index is None and weight is None):
+                raise InvalidInputError("Circuit.connect: give either a matrix, or post_index, pre_index and weight.")
+            rows, columns, values, restore = read_matrix(weights, f"projection {name!r}", shape)
+        else:
+            if post_index is None or pre_index is None or weight is None:
+                raise InvalidInputError("Circuit.connect: give a matrix, or all of post_index, pre_index and weight.")
+            rows = _indices(post_index, shape[0], f"post_index of projection {name!r}")
+            columns = _indices(pre_index, shape[1], f"pre_index of projection {name!r}")
+            values = _float_copy(weight, f"weights of projection {name!r}")
+            if not rows.shape == columns.shape == values.shape:
+                raise InvalidInputError(
+                    f"Circuit.connect: post_index, pre_index and weight of projection {name!r} must have equal "
+                    f"lengths, got {rows.shape}, {columns.shape} and {values.shape}."
+                )
+        check_finite(values, rows, columns, name, post, pre)
+        self._append(
+            Projection(
+                name, pre, post, rows, columns, values, shape,
+                _exponent(post_exponent, shape[0], f"post_exponent of projection {name!r}"),
+                _exponent(source.homogeneity if pre_exponent is None else pre_exponent, shape[1],
+                          f"pre_exponent of projection {name!r}"),
+                bool(costed), dimension, restore,
+            )
+        )  # fmt: skip
+
+    def rescaled(self, log_scale: Mapping[str, Array], *, dyadic: bool = False) -> Circuit:
+        """The circuit after every neuron moved by its log-scale (dict by population); index arrays are shared."""
+        after = self._like()
+        for name, population in self.populations.items():
+            moved = {
+                key: Parameter(multiplied(p.values, p.power * log_scale[name], dyadic=dyadic), p.power)
+                for key, p in population.parameters.items()
+            }
+            after.populations[name] = replace(population, parameters=moved)
+        for name, projection in self.projections.items():
+            factors = projection.log_factors(*self.log_scales_at(projection, log_scale))
+            after.projections[name] = replace(projection, weight=multiplied(projection.weight, factors, dyadic=dyadic))
+        return after
+
+    def log_scales_at(self, projection: Projection, log_scale: Mapping[str, Array]) -> tuple[Array, Array]:
+        """Log-scales of the postsynaptic and the presynaptic neurons of a projection."""
+        pre = np.zeros(1) if projection.pre is None else log_scale[projection.pre]
+        return log_scale[projection.post], pre
+
+    def with_constraints(self, *, pinned: Any = None, tied: Any = None, homogeneity: Any = None) -> Circuit:
+        """A copy with more pins, ties and another homogeneity, each by population name (a matrix: for its neurons)."""
+        after = self._like()
+        after.populations = dict(self.populations)
+        after.projections = dict(self.projections)
+        for name, what in self._by_population(pinned, "pinned").items():
+            population = after.populations[name]
+            mask = neuron_mask(what, population.size, f"pinned, population {name!r}")
+            after.populations[name] = replace(population, pinned=population.pinned | mask)
+        for name, what in self._by_population(tied, "tied").items():
+            population = after.populations[name]
+            after.populations[name] = replace(
+                population, tied=tie_labels(what, population.size, f"tied, population {name!r}")
+            )
+        for name, what in self._by_population(homogeneity, "homogeneity", spread=True).items():
+            population = after.populations[name]
+            exponent = _exponent(what, population.size, f"homogeneity of population {name!r}")
+            after.populations[name] = replace(population, homogeneity=exponent)
+            for key, projection in after.projections.items():
+                if projection.pre == name:
+                    after.projections[key] = replace(projection, pre_exponent=exponent)
+        return after
+
+    def copy(self) -> Circuit:
+        """An independent copy of all arrays."""
+        after = self._like()
+        for name, population in self.populations.items():
+            after.populations[name] = replace(population, pinned=population.pinned.copy())
+        for name, projection in self.projections.items():
+            after.projections[name] = replace(projection, weight=projection.weight.copy())
+        return after
+
+    def _like(self) -> Circuit:
+        after = Circuit()
+        after.binding, after.basis, after.is_matrix = self.binding, self.basis, self.is_matrix
+        return after
+
+    def _append(self, projection: Projection) -> None:
+        if projection.name in self.projections:
+            raise InvalidInputError(f"Circuit.connect: there is already a projection {projection.name!r}.")
+        self.projections[projection.name] = projection
+
+    def _free_name(self, name: str) -> str:
+        taken = (f"{name} ({k})" for k in range(2, len(self.projections) + 3))
+        return name if name not in self.projections else next(n for n in taken if n not in self.projections)
+
+    def _by_population(self, what: Any, argument: str, *, spread: bool = False) -> dict[str, Any]:
+        """An argument by population: names stand for whole populations, a bare value for a matrix's neurons."""
+        if what is None:
+            return {}
+        if isinstance(what, Mapping):
+            chosen = dict(what)
+        elif isinstance(what, str):
+            chosen = {what: True}
+        elif isinstance(what, (list, tuple, set, frozenset)) and what and all(isinstance(w, str) for w in what):
+            chosen = dict.fromkeys(what, True)
+        elif len(self.populations) == 1 or spread:
+            chosen = dict.fromkeys(self.populations, what)
+        else:
+            raise InvalidInputError(
+                f"{argument}: this network has {len(self.populations)} populations; give names, or a dict from a "
+                "population's name to a mask, indices or labels. Populations: "
+                f"{', '.join(map(repr, self.populations))}."
+            )
+        for name in chosen:
+            if name not in self.populations:
+                raise InvalidInputError(
+                    f"{argument}: there is no population {name!r}.{did_you_mean(name, self.populations)}"
+                )
+        return chosen
+
+    def __iter__(self) -> Iterator[Projection]:
+        return iter(self.projections.values())
+
+    def __repr__(self) -> str:
+        neurons = sum(p.size for p in self.populations.values())
+        synapses = sum(p.weight.size for p in self)
+        return (
+            f"Circuit({len(self.populations)} populations, {neurons} neurons, "
+            f"{len(self.projections)} projections, {synapses} synapses)"
+        )
+
+
+def multiplied(values: Array, log_factor: Array | float, *, dyadic: bool) -> Array:
+    """``values * exp(log_factor)`` in the dtype of ``values``; exact where ``dyadic`` (factors are powers of two)."""
+    if dyadic:
+        return np.ldexp(values, np.rint(np.asarray(log_factor) / np.log(2)).astype(np.int32))
+    # A factor may leave the range of floats where the product does not, so it is applied in two halves.
+    half = np.multiply(log_factor, 0.5, dtype=float)
+    half = np.exp(half, out=half if isinstance(half, np.ndarray) else None)
+    product = values * half
+    product *= half
+    return product.astype(values.dtype, copy=False)
+
+
+def neuron_mask(what: Any, size: int, where: str) -> Array:
+    """True, False, a mask, indices or a slice as a boolean array (size,)."""
+    mask = np.zeros(size, dtype=bool)
+    if isinstance(what, (bool, np.bool_)):
+        mask[:] = what
+        return mask
+    if isinstance(what, slice):
+        mask[what] = True
+        return mask
+    array = np.atleast_1d(np.asarray(what))
+    if array.size == 0:
+        return mask
+    if array.dtype == bool:
+        if array.shape != (size,):
+            raise InvalidInputError(f"{where}: expected a mask of {size} entries, got shape {array.shape}.")
+        return array.copy()
+    if not np.issubdtype(array.dtype, np.integer) or array.ndim != 1:
+        raise InvalidInputError(f"{where}: expected a mask, integer indices or a slice, got {what!r}.")
+    if array.min() < -size or array.max() >= size:
+        raise InvalidInputError(f"{where}: index {array[np.argmax(np.abs(array))]} is out of range for {size} neurons.")
+    mask[array] = True
+    return mask
+
+
+def tie_labels(what: Any, size: int, where: str) -> Array | None:
+    """None, True or labels as integer labels (size,), negative for neurons that are tied to nobody."""
+    if what is None or what is False:
+        return None
+    if what is True:
+        return np.zeros(size, dtype=np.int64)
+    labels = np.asarray(what)
+    if labels.shape != (size,):
+        raise InvalidInputError(f"{where}: expected {size} labels, one a neuron, got shape {labels.shape}.")
+    if np.issubdtype(labels.dtype, np.integer):
+        return labels.astype(np.int64)
+    if labels.dtype.kind in "USO":
+        return np.unique(labels.astype(str), return_inverse=True)[1].astype(np.int64)
+    raise InvalidInputError(f"{where}: labels must be integers or strings, got {labels.dtype}.")
+
+
+def check_finite(weight: Array, post_index: Array, pre_index: Array, name: str, post: str, pre: str) -> None:
+    """Raise an error that names the first synapse whose weight is not a finite number."""
+    if not np.all(np.isfinite(weight)):
+        bad = np.flatnonzero(~np.isfinite(weight))
+        e = bad[0]
+        raise InvalidInputError(
+            f"Projection {name!r}: {bad.size} of {weight.size} weights are not finite; the first is {weight[e]} at the "
+            f"synapse from {pre}[{pre_index[e]}] to {post}[{post_index[e]}]. Repair or remove these synapses."
+        )
+
+
+def _float_copy(values: Any, what: str) -> Array:
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise InvalidInputError(f"The {what} must be real numbers, got {array.dtype}.")
+    return array.astype(array.dtype if array.dtype in (np.float32, np.float64) else np.float64)
+
+
+def _per_neuron(values: Any, size: int, what: str) -> Array:
+    array = _float_copy(values, what)
+    if array.ndim == 0:
+        array = np.full(size, array)
+    if array.shape != (size,) or not np.all(np.isfinite(array)):
+        raise InvalidInputError(f"The {what}: expected {size} finite numbers, got shape {array.shape}.")
+    return array
+
+
+def _indices(index: Any, size: int, what: str) -> Array:
+    array = np.atleast_1d(np.asarray(index))
+    if array.size == 0:
+        return np.zeros(0, dtype=np.int32)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+        raise InvalidInputError(f"The {what} must be a list of integers, got {array.dtype} of shape {array.shape}.")
+    if array.min() < 0 or array.max() >= size:
+        raise InvalidInputError(
+            f"The {what}: index {array.min() if array.min() < 0 else array.max()} is out of range for {size} neurons."
+        )
+    return array.astype(np.int32)
+
+
+def _exponent(value: Any, size: int, what: str) -> float | Array:
+    array = np.asarray(value, dtype=float)
+    if array.ndim > 1 or (array.ndim == 1 and array.shape != (size,)) or not np.all(np.isfinite(array)):
+        raise InvalidInputError(f"The {what}: expected a finite number, or {size} of them, got {value!r}.")
+    if array.ndim == 0:
+        return float(array)
+    return float(array[0]) if size and np.all(array == array[0]) else array.copy()
+
+
+def _gather(exponent: float | Array, index: Array) -> float | Array:
+    return exponent if isinstance(exponent, float) else exponent[index]

@@ -1,0 +1,227 @@
+"""Additive synaptic costs: what a network pays for its synapses, as a sum of powers of their weights.
+
+Both papers minimise a sum of one term per synapse: Stock et al. 2022 ``C = Σ α_e |w_e|^p``, Baldi et al. 2024 the
+regulariser ``R(W) = Σ |w|^p``. A cost here is a list of such terms; under a rescaling of the neurons each term grows
+by ``λ_post^(p a) / λ_pre^(p b)``, which makes the whole convex in log λ.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from neurobal.errors import InvalidInputError, did_you_mean
+
+if TYPE_CHECKING:
+    from neurobal.circuit import Projection
+
+
+@dataclass(frozen=True)
+class Term:
+    """``weight_e |w_e|^power`` for every synapse e of one projection; ``dimension`` is the physical one of the sum."""
+
+    power: float
+    weight: float | np.ndarray
+    dimension: Any
+
+
+class Cost:
+    """A sum of powers of synaptic weights. Add costs with ``+``, multiply by numbers: ``Power(2) + 0.1*Power(1)``."""
+
+    def terms(self, projection: Projection) -> list[Term]:
+        """The terms that this cost puts on the synapses of ``projection``."""
+        raise NotImplementedError
+
+    def __add__(self, other: object) -> Cost:
+        return Sum(((1.0, self), (1.0, other))) if isinstance(other, Cost) else NotImplemented
+
+    def __mul__(self, factor: Any) -> Cost:
+        return Sum(((factor, self),)) if np.ndim(factor) == 0 and not isinstance(factor, Cost) else NotImplemented
+
+    __rmul__ = __mul__
+
+
+@dataclass(frozen=True, eq=False)
+class Power(Cost):
+    """``Σ_e weight_e |w_e|^p`` for one ``p > 0``.
+
+    Parameters
+    ----------
+    p
+        Any positive number: 2 is the squared Frobenius norm, 1 the total absolute weight.
+    weight
+        How much each synapse counts: a number ≥ 0, an array with one entry a synapse, or for a matrix an array
+        (dense or sparse) of the matrix's shape (post, pre). It may carry units (``1/nS**2``), so that projections
+        with weights of different units can share one cost.
+    """
+
+    p: float
+    weight: Any = 1.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.p, bool) or not np.isscalar(self.p) or not (0 < float(self.p) < math.inf):  # type: ignore[arg-type]
+            raise InvalidInputError(f"Power.p: expected a number > 0, got {self.p!r}.")
+
+    def terms(self, projection: Projection) -> list[Term]:
+        dimension = _power(projection.dimension, self.p)
+        return [Term(float(self.p), _per_synapse(self.weight, projection), _times(dimension, _dimension(self.weight)))]
+
+    def __repr__(self) -> str:
+        weight = "" if np.isscalar(self.weight) and self.weight == 1 else ", weight=..."
+        return f"Power({self.p:g}{weight})"
+
+
+@dataclass(frozen=True, eq=False)
+class Robustness(Cost):
+    """Sensitivity of the dynamics to noise on the units: ``Σ_ij ⟨φ'(x_j)²⟩ J_ij²`` (Stock et al. 2022).
+
+    For ``dx/dt = -x + J φ(x)`` the mean squared velocity change caused by small independent noise on all units is this
+    sum plus terms that no rescaling changes. The slopes of homogeneous units of degree 1 do not change either.
+
+    Parameters
+    ----------
+    gains
+        Mean squared slope ⟨φ'²⟩ of each *presynaptic* unit over the activity of interest: array (n_pre,), or a dict of
+        such arrays by population name. For ReLU it is the fraction of time that the unit is active.
+    """
+
+    gains: Any
+
+    def terms(self, projection: Projection) -> list[Term]:
+        if not (np.all(projection.post_exponent == 1) and np.all(projection.pre_exponent == 1)):
+            raise InvalidInputError(
+                f"Robustness: projection {projection.name!r} does not have exponents (1, 1). Slopes are invariant "
+                "only for units of homogeneity 1; use Power(2, weight=...) with your own weights instead."
+            )
+        gains = self.gains
+        if isinstance(gains, Mapping):
+            if projection.pre not in gains:
+                raise InvalidInputError(
+                    f"Robustness.gains: no gains for population {projection.pre!r}, which sends projection "
+                    f"{projection.name!r}.{did_you_mean(str(projection.pre), gains)}"
+                )
+            gains = gains[projection.pre]
+        gains = np.asarray(gains, dtype=float)
+        if gains.shape != (projection.shape[1],) or not np.all(np.isfinite(gains)) or np.any(gains < 0):
+            raise InvalidInputError(
+                f"Robustness.gains: expected {projection.shape[1]} finite numbers >= 0, one for each presynaptic "
+                f"neuron of projection {projection.name!r}, got an array of shape {gains.shape}."
+            )
+        return [Term(2.0, gains[projection.pre_index], _power(projection.dimension, 2))]
+
+    def __repr__(self) -> str:
+        return "Robustness(gains)"
+
+
+@dataclass(frozen=True, eq=False)
+class Sum(Cost):
+    """A weighted sum of costs, as made by ``+`` and ``*``."""
+
+    parts: tuple[tuple[Any, Cost], ...]
+
+    def __post_init__(self) -> None:
+        for factor, _ in self.parts:
+            if not (np.isreal(factor) and 0 <= float(np.asarray(factor)) < math.inf):
+                raise InvalidInputError(f"A cost can be multiplied by a number >= 0 only, not by {factor!r}.")
+
+    def terms(self, projection: Projection) -> list[Term]:
+        return [
+            Term(t.power, float(np.asarray(f)) * t.weight, _times(t.dimension, _dimension(f)))
+            for f, cost in self.parts
+            for t in cost.terms(projection)
+        ]
+
+    def __repr__(self) -> str:
+        return " + ".join(f"{c!r}" if np.asarray(f) == 1 else f"{f!r}*({c!r})" for f, c in self.parts)
+
+
+def terms_by_projection(cost: Any, projections: Mapping[str, Projection]) -> dict[str, list[Term]]:
+    """The cost terms of every costed projection; all of them must have the same physical dimension.
+
+    ``cost`` is one `Cost` for all projections with ``costed=True``, or a dict by projection name, in which absent
+    projections are free riders: they are rescaled, but cost nothing.
+    """
+    if isinstance(cost, Mapping):
+        for name in cost:
+            if name not in projections:
+                raise InvalidInputError(f"cost: there is no projection {name!r}.{did_you_mean(name, projections)}")
+        chosen = dict(cost)
+    else:
+        chosen = {name: cost for name, projection in projections.items() if projection.costed}
+    for name, one in chosen.items():
+        if not isinstance(one, Cost):
+            raise InvalidInputError(
+                f"cost: expected a cost such as Power(2) for projection {name!r}, got {type(one).__name__} {one!r}."
+            )
+    terms = {name: one.terms(projections[name]) for name, one in chosen.items()}
+    _check_dimensions(terms)
+    return terms
+
+
+def _check_dimensions(terms: dict[str, list[Term]]) -> None:
+    first: tuple[str, Any] | None = None
+    for name, some in terms.items():
+        for term in some:
+            if first is None:
+                first = (name, term.dimension)
+            elif not _same(first[1], term.dimension):
+                raise InvalidInputError(
+                    f"cost: the cost of projection {name!r} has dimension {_name(term.dimension)}, that of "
+                    f"{first[0]!r} has {_name(first[1])}; they cannot be added. Give each a weight with units "
+                    "that makes them agree, as in cost={'exc': Power(2, weight=1/nS**2), ...}."
+                )
+
+
+def _per_synapse(weight: Any, projection: Projection) -> float | np.ndarray:
+    """``Power.weight`` as one number, or one number a synapse."""
+    if sparse.issparse(weight):
+        weight = weight.tocsr()
+        if weight.shape != projection.shape:
+            raise InvalidInputError(
+                f"Power.weight: expected shape {projection.shape} for {projection.name!r}, got {weight.shape}."
+            )
+        values = np.asarray(weight[projection.post_index, projection.pre_index]).ravel()
+    else:
+        values = np.asarray(weight, dtype=float)  # drops units: base SI values, as Brian2 stores weights
+        if values.ndim == 2 and values.shape == projection.shape:
+            values = values[projection.post_index, projection.pre_index]
+        elif values.ndim != 0 and values.shape != projection.weight.shape:
+            raise InvalidInputError(
+                f"Power.weight: expected a number, {projection.weight.size} numbers (one a synapse) or an array of "
+                f"shape {projection.shape} for projection {projection.name!r}, got shape {values.shape}."
+            )
+    if not np.all(np.isfinite(values)) or np.any(values < 0):
+        raise InvalidInputError(f"Power.weight: weights must be finite and >= 0 (projection {projection.name!r}).")
+    return float(values) if values.ndim == 0 else values
+
+
+# Physical dimensions are opaque here: Brian2's Dimension objects, which know * and **, or None for a plain number.
+
+
+def _dimension(value: Any) -> Any:
+    dimension = getattr(value, "dim", None)
+    return None if dimension is None or getattr(dimension, "is_dimensionless", False) else dimension
+
+
+def _power(dimension: Any, p: float) -> Any:
+    return None if dimension is None else dimension**p
+
+
+def _times(left: Any, right: Any) -> Any:
+    if left is None or right is None:
+        return right if left is None else left
+    product = left * right
+    return None if getattr(product, "is_dimensionless", False) else product
+
+
+def _same(left: Any, right: Any) -> bool:
+    return left is right or (left is not None and right is not None and bool(left == right))
+
+
+def _name(dimension: Any) -> str:
+    return "1" if dimension is None else str(dimension)

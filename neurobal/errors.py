@@ -1,0 +1,31 @@
+"""The errors neurobal raises: each names the culprit, what was found, and the remedy."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NeurobalError(Exception):
+    """Base class of all errors that neurobal raises on purpose."""
+
+
+class UnbalanceableError(NeurobalError, ValueError):
+    """Synapses or neurons have no balanced state: their cost can be driven to zero, never to a minimum."""
+
+
+class NotHomogeneousError(NeurobalError, ValueError):
+    """A group's equations do not let its neurons be rescaled without changing what they compute."""
+
+
+class InvalidInputError(NeurobalError, ValueError):
+    """An argument has a wrong shape, value or unit, or names something that does not exist."""
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str:
+    """The tail of an error message about an unknown name: the closest known names, or all of them."""
+    names = list(known)
+    close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
+    if close:
+        return f" Did you mean {' or '.join(repr(c) for c in close)}?"
+    return f" Known names: {', '.join(repr(n) for n in names)}." if names else ""
