@@ -1,0 +1,140 @@
+"""Which costs have a balanced state: the minimum is attained exactly if every cost can be part of a balanced flow.
+
+The minimum of ``Σ_e c_e exp(α_e h_i - β_e h_j)`` is attained if and only if no direction d lowers a cost while it
+raises none: ``α_e d_i - β_e d_j ≤ 0`` for all e, ``< 0`` for some (the alternative, by Gordan's theorem, is a
+balanced y > 0). The costs that a direction lowers have no balance: they fall to zero, and nothing holds them. Where
+a = b for all synapses that means: a synapse has a balance if and only if it lies on a directed cycle, all pinned
+neurons being one node.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from scipy import optimize, sparse
+from scipy.sparse import csgraph
+
+from neurobal.problem import Block, Ground, Problem
+
+Array: TypeAlias = np.ndarray
+
+# Above this many merged costs the linear program is left to the solver: it sees in which direction it runs away.
+LARGEST_LINEAR_PROGRAM = 30_000
+# A direction is scaled so that what it lowers falls by 1; anything clearly between 0 and 1 separates the two.
+FALLS = 0.5
+# Relative to the fastest unit of a solver that runs away: slower than this is standing still.
+RISES = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Runaway:
+    """A direction that lowers some costs for ever: strong components (a = b) or a vector of log-scales, per unit.
+
+    The last entry belongs to the ground.
+    """
+
+    strong: Array | None
+    direction: Array | None
+
+    def lowers(self, a: float | Array, b: float | Array, post: Array, pre: Array) -> Array:
+        """Which synapses between these units (-1: the ground) have no balance."""
+        if self.strong is not None:
+            # An end with exponent 0 does not move, as the ground; a self-connection moves by the difference a - b.
+            itself = (post == pre) & (post >= 0)
+            post, pre = (
+                np.where(np.where(itself, a - b > 0, a != 0), post, -1),
+                np.where(np.where(itself, a - b < 0, b != 0), pre, -1),
+            )
+            return self.strong[post] != self.strong[pre]
+        assert self.direction is not None
+        d = self.direction
+        return a * d[post] - b * d[pre] < -FALLS
+
+
+def find_runaway(problem: Problem) -> Runaway | None:
+    """What has no balance, decided without solving; None if everything has one, or the problem is too large to say."""
+    if problem.symmetric:
+        return _between_strong_components(problem)
+    costs = sum(block.log_cost.nnz for block in problem.blocks) + sum(g.unit.size for g in problem.grounds)
+    return _by_linear_program(problem) if costs <= LARGEST_LINEAR_PROGRAM else None
+
+
+def _between_strong_components(problem: Problem) -> Runaway | None:
+    structure = problem.structure(with_ground=bool(problem.grounds))
+    count, labels = csgraph.connected_components(structure, connection="strong")
+    if count == 1:
+        return None
+    if not problem.grounds:
+        labels = np.append(labels, -1)
+    runaway = Runaway(labels, None)
+    lowered = any(np.any(runaway.lowers(block.a, block.b, *block.entries()[:2])) for block in problem.blocks) or any(
+        np.any(labels[ground.unit] != labels[-1]) for ground in problem.grounds
+    )
+    return runaway if lowered else None
+
+
+def _by_linear_program(problem: Problem) -> Runaway | None:
+    """Maximise Σ t over directions d with ``α d_i - β d_j <= -t``, 0 <= t <= 1: t is 1 for all that can fall."""
+    rows, columns, values, count = [], [], [], 0
+    for block in problem.blocks:
+        post, pre, _ = block.entries()
+        row = count + np.arange(post.size)
+        rows += [row, row]
+        columns += [post, pre]
+        values += [np.full(post.size, block.a), np.full(pre.size, -block.b)]
+        count += post.size
+    for ground in problem.grounds:
+        rows.append(count + np.arange(ground.unit.size))
+        columns.append(ground.unit)
+        values.append(np.full(ground.unit.size, ground.a))
+        count += ground.unit.size
+    if not count:
+        return None
+    n = problem.size
+    exponents = sparse.csr_array(
+        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(count, n)
+    )
+    answer = optimize.linprog(
+        np.concatenate([np.zeros(n), -np.ones(count)]),
+        A_ub=sparse.hstack([exponents, sparse.eye_array(count)]),
+        b_ub=np.zeros(count),
+        bounds=[(None, None)] * n + [(0, 1)] * count,
+        method="highs",
+    )
+    if answer.status != 0 or -answer.fun < FALLS:
+        return None
+    return Runaway(None, np.append(answer.x[:n], 0.0))
+
+
+def runaway_along(problem: Problem, h: Array) -> Runaway | None:
+    """The direction in which a solver ran away, if it proves that costs fall for ever: it lowers some, raises none."""
+    largest = np.abs(h).max(initial=0.0)
+    if largest == 0:
+        return None
+    # What moves with the fastest unit is running away; differences that stay bounded fade against it.
+    direction = np.append(h / largest, 0.0)
+    falls = []
+    for block in problem.blocks:
+        post, pre, _ = block.entries()
+        falls.append(block.a * direction[post] - block.b * direction[pre])
+    falls += [ground.a * direction[ground.unit] for ground in problem.grounds]
+    if max(f.max() for f in falls) > RISES or min(f.min() for f in falls) > -4 * RISES:
+        return None
+    return Runaway(None, direction * (FALLS / (2 * RISES)))
+
+
+def without(problem: Problem, runaway: Runaway) -> Problem:
+    """The problem that is left when all costs without a balance are left out."""
+
+    def block_mask(block: Block) -> Array:
+        post, pre, _ = block.entries()
+        return ~runaway.lowers(block.a, block.b, post, pre)
+
+    def ground_mask(ground: Ground) -> Array:
+        there = np.full(ground.unit.shape, -1)
+        ends = (ground.unit, there) if ground.a > 0 else (there, ground.unit)
+        return ~runaway.lowers(abs(ground.a), abs(ground.a), *ends)
+
+    return problem.filtered([block_mask(b) for b in problem.blocks], [ground_mask(g) for g in problem.grounds])
