@@ -1,0 +1,79 @@
+"""What all solvers share: how they are called, what they return, and how they record their way."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+
+from neurobal.potential import Imbalance, Potential, log_balance
+from neurobal.problem import Problem
+from neurobal.progress import Progress
+
+Array: TypeAlias = np.ndarray
+
+# Beyond this range of log-costs (130 decades) sums are formed in logarithms.
+WIDE = 300.0
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """The best log-scales found, per unit; ``balanced`` if they meet the tolerance. ``status`` says so in words."""
+
+    h: Array
+    balanced: bool
+    status: str
+    iterations: int
+    evaluations: int
+    imbalance: Imbalance
+
+
+@runtime_checkable
+class Solver(Protocol):
+    """A method for the balancing problem."""
+
+    name: str
+
+    def solve(self, problem: Problem, tol: float, max_iter: int | None, monitor: Monitor) -> Solution:
+        """Minimise ``problem`` to ``tol``; without success the best point found is returned."""
+
+
+class Monitor:
+    """Keeps the history of a solve (cost and imbalance per iteration) and shows its progress."""
+
+    def __init__(self, progress: Progress, tol: float) -> None:
+        self.cost: list[float] = []
+        self.imbalance: list[float] = []
+        self._progress, self._tol = progress, tol
+
+    def record(self, cost: float, imbalance: Imbalance) -> None:
+        """One more iteration."""
+        self.cost.append(cost)
+        self.imbalance.append(imbalance.total)
+        start, now = self.imbalance[0], max(imbalance.total, self._tol)
+        if start > self._tol:
+            fraction = math.log(start / now) / math.log(start / self._tol)
+            self._progress.update(0.99 * max(fraction, 0.0), f"imbalance {imbalance.total:.1e}")
+
+    def history(self, constant: float) -> np.recarray:
+        """``history.cost`` and ``history.imbalance``, one row an iteration, the start first."""
+        rows = np.recarray(len(self.cost), dtype=[("cost", float), ("imbalance", float)])
+        rows.cost, rows.imbalance = np.asarray(self.cost) + constant, self.imbalance
+        return rows
+
+
+class Meter:
+    """Measures cost and imbalance at any h, in logarithms where the range of the costs demands it."""
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        self.potential = None if problem.log_range() > WIDE else Potential(problem)
+
+    def __call__(self, h: Array) -> tuple[float, Imbalance]:
+        if self.potential is not None:
+            point = self.potential.at(h)
+            return self.potential.total_cost(point), self.potential.imbalance(point)
+        logs = log_balance(self._problem, h)
+        return math.exp(min(logs.log_cost, 709.0)), logs.imbalance

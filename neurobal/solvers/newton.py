@@ -1,0 +1,269 @@
+"""Newton's method with preconditioned conjugate gradients: what ``auto`` uses.
+
+Far from balance, Newton's steps are poor and damped parallel Osborne steps are good: ``h_i += log(out_i/in_i) / 2(α
++ β)``, half of each unit's own balancing step (the whole step oscillates on bipartite graphs). A few of them come
+first. Each Newton system is solved by conjugate gradients only as exactly as the step deserves. On graphs with slow
+modes (rings, weakly linked modules) a coarse correction joins the preconditioner as soon as the iterations show that
+it will pay.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from neurobal.potential import Imbalance, LogPoint, Point, Potential, log_balance
+from neurobal.problem import Problem
+from neurobal.solvers.aggregation import CoarseCorrection, aggregates
+from neurobal.solvers.contract import WIDE, Monitor, Solution
+from neurobal.solvers.hessian import ScaledHessian
+
+Array: TypeAlias = np.ndarray
+
+WARM_STEPS = 8
+LARGEST_STEP = 4.0  # of one Newton step, in units of the largest exponent
+# A coarse correction costs about this many pairs of mat-vecs; it is worth while where more than that can be saved.
+COARSE_PAYS = 500
+WATCH = 25  # conjugate-gradient iterations after which their rate of convergence is trusted
+
+
+@dataclass(frozen=True)
+class Newton:
+    """Newton with conjugate gradients, after a warm start by damped parallel Osborne steps.
+
+    Every iteration lowers the cost of every connected component (Armijo's rule, component by component).
+    """
+
+    name: str = "newton"
+
+    def solve(self, problem: Problem, tol: float, max_iter: int | None, monitor: Monitor) -> Solution:
+        """See `Solver.solve`. ``max_iter`` counts Newton steps (default 100)."""
+        budget = 100 if max_iter is None else max_iter
+        h = np.zeros(problem.size)
+        wide = problem.log_range() > WIDE
+        if wide:
+            logs = log_balance(problem, h)
+            monitor.record(math.exp(min(logs.log_cost, 709.0)), logs.imbalance)
+            h = _approach(problem, h)
+        h, iterations, evaluations, imbalance = _descend(problem, h, tol, budget, monitor)
+        if wide:
+            h, imbalance, extra = _settle_weak_units(problem, h, tol, budget, monitor)
+            evaluations += extra
+        balanced = imbalance.within(tol)
+        status = "balanced" if balanced else (
+            f"The maximum of {budget} Newton steps was reached. Try increasing max_iter."
+            if iterations >= budget else
+            "No further descent is possible in floating point. Try a larger tol."
+        )  # fmt: skip
+        return Solution(h, balanced, status, iterations, evaluations, imbalance)
+
+
+def _descend(
+    problem: Problem, h: Array, tol: float, budget: int, monitor: Monitor | None
+) -> tuple[Array, int, int, Imbalance]:
+    """Warm start and Newton steps from ``h``."""
+
+    def record() -> None:
+        if monitor is not None:
+            monitor.record(potential.total_cost(point), imbalance)
+
+    potential = Potential(problem, h)
+    point = potential.at(h)
+    imbalance = potential.imbalance(point)
+    record()
+    for _ in range(WARM_STEPS if budget else 0):
+        if imbalance.within(tol):
+            break
+        trial = potential.at(point.h + _osborne_step(point))
+        if not trial.cost.sum() < point.cost.sum():
+            break
+        point, imbalance = trial, potential.imbalance(trial)
+        record()
+
+    inner = _InnerSolver(problem, potential, tol)
+    iterations = 0
+    while not imbalance.within(tol) and iterations < budget:
+        if np.abs(point.h - potential.base).max(initial=0.0) * problem.slopes()[1] > WIDE:
+            potential.rebase(point.h)
+            point = potential.at(point.h)
+        direction = inner.direction(point, imbalance)
+        step = _line_search(potential, point, direction, problem.slopes()[1])
+        if step is None:
+            break
+        point = step
+        imbalance = potential.imbalance(point)
+        iterations += 1
+        record()
+    return point.h, iterations, potential.evaluations, imbalance
+
+
+def _osborne_step(point: Point) -> Array:
+    """Half of the step that would balance each unit on its own."""
+    both = (point.incoming > 0) & (point.outgoing > 0)
+    # Only the sum of both halves' curvatures is known; in + out times its mean exponent is close enough for damping.
+    slope = np.divide(2 * point.curvature, point.incoming + point.outgoing, out=np.ones_like(point.h), where=both)
+    ratio = np.divide(point.outgoing, point.incoming, out=np.ones_like(point.h), where=both)
+    return np.log(ratio) / (2 * slope)
+
+
+def _line_search(potential: Potential, point: Point, direction: Array, largest_slope: float) -> Point | None:
+    """The first point along ``direction`` that lowers the cost of every component, each with its own step length."""
+    labels = potential.problem.labels
+    longest = np.zeros(potential.problem.n_components)
+    np.maximum.at(longest, labels, np.abs(direction))
+    length = np.minimum(1.0, LARGEST_STEP / largest_slope / np.maximum(longest, 1e-300))
+    slope = potential.by_component(direction * point.gradient)
+    # Near the minimum the fall of the cost drowns in rounding; there the gradient decides.
+    blur = 1e-13 * point.mass
+    size = potential.by_component(np.abs(point.gradient))
+    for _ in range(40):
+        trial = potential.at(point.h + length[labels] * direction)
+        fall = trial.cost - point.cost
+        lower = fall <= 1e-4 * length * slope
+        level = (np.abs(fall) <= blur) & (potential.by_component(np.abs(trial.gradient)) <= size)
+        good = lower | level | (longest == 0)
+        if good.all():
+            return trial
+        length = np.where(good, length, 0.5 * length)
+    return None
+
+
+class _InnerSolver:
+    """Newton directions by conjugate gradients, in the variables in which the Hessian has a unit diagonal.
+
+    It starts matrix-free. A system that takes many iterations makes it assemble the Hessian, whose products are
+    cheaper; if the iterations then turn out to be slow, it adds a coarse correction. Later systems start with what
+    earlier ones needed.
+    """
+
+    def __init__(self, problem: Problem, potential: Potential, tol: float) -> None:
+        self._problem, self._potential, self._tol = problem, potential, tol
+        self._assembled = False
+        self._coarse: CoarseCorrection | None = None
+        # Piecewise constant corrections need constants to be slow modes: a = b.
+        self._may_coarsen = problem.symmetric and problem.size >= 1000
+
+    def direction(self, point: Point, imbalance: Imbalance) -> Array:
+        """An inexact solution of ``H d = -∂C/∂h``."""
+        root = np.sqrt(np.where(point.curvature > 0, point.curvature, 1.0))
+        total = self._potential.by_component(point.curvature)
+        # sqrt(Σ curvature · rᵀ D⁻¹ r) bounds Σ|r|: the imbalance that a residual r would leave, by Cauchy-Schwarz.
+        bound = np.max(np.divide(total, point.mass**2, out=np.zeros_like(total), where=point.mass > 0)) ** 0.5
+        residual = -point.gradient / root
+        goal = max(
+            min(0.3, imbalance.total) * float(bound * np.linalg.norm(residual)),
+            0.3 * min(self._tol, imbalance.total),
+        ) / float(bound)
+        solution = np.zeros(self._problem.size)
+        if not self._assembled:
+
+            def product(v: Array) -> Array:
+                return self._potential.hessian_product(point, v / root) / root
+
+            solution, residual, rate = _conjugate_gradients(product, solution, residual, goal, WATCH, None)
+            if np.linalg.norm(residual) <= goal:
+                return solution / root
+            self._assembled = True
+        hessian = ScaledHessian(self._potential, point)
+        if self._coarse is not None:
+            self._coarse.update(hessian)
+        while True:
+            undecided = self._may_coarsen and self._coarse is None
+            limit = 2 * WATCH if undecided else 10 * WATCH + 2 * self._problem.size
+            solution, residual, rate = _conjugate_gradients(
+                hessian.__matmul__, solution, residual, goal, limit, self._coarse
+            )
+            if not undecided or np.linalg.norm(residual) <= goal:
+                return solution / root
+            if self._coarse_pays(rate, float(bound * np.linalg.norm(residual))):
+                self._coarse = CoarseCorrection(self._problem, aggregates(hessian))
+                self._coarse.update(hessian)
+
+    def _coarse_pays(self, rate: float, now: float) -> bool:
+        """Whether the way to the tolerance, at the present rate, is longer than a coarse correction."""
+        return rate * COARSE_PAYS < np.log(max(now / self._tol, 1.0))
+
+
+def _conjugate_gradients(
+    product: Callable[[Array], Array],
+    solution: Array,
+    residual: Array,
+    goal: float,
+    limit: int,
+    coarse: Callable[[Array], Array] | None,
+) -> tuple[Array, Array, float]:
+    """Improve ``solution`` until |residual| <= goal; returns it, its residual and the rate of convergence."""
+    along = np.zeros_like(residual)
+    previous = np.inf
+    norms = [float(np.linalg.norm(residual))]
+    for _ in range(limit):
+        if norms[-1] <= goal:
+            break
+        preconditioned = residual if coarse is None else residual + coarse(residual)
+        now = float(residual @ preconditioned)
+        along *= now / previous
+        along += preconditioned
+        previous = now
+        image = product(along)
+        curvature = float(along @ image)
+        if curvature <= 0:
+            break
+        step = now / curvature
+        solution += step * along
+        image *= step
+        residual -= image
+        norms.append(float(np.linalg.norm(residual)))
+    half = max(len(norms) // 2, 1)
+    rate = np.log(norms[-half] / max(norms[-1], 1e-300)) / half
+    return solution, residual, float(rate)
+
+
+def _approach(problem: Problem, h: Array) -> Array:
+    """Damped parallel Osborne steps in logarithms, until costs are within reach of ordinary numbers."""
+    for _ in range(300):
+        logs = log_balance(problem, h)
+        step = _log_osborne_step(logs)
+        if np.abs(step).max(initial=0.0) * problem.slopes()[1] < 1.0:
+            break
+        h = h + step
+    return h
+
+
+def _log_osborne_step(logs: LogPoint) -> Array:
+    both = np.isfinite(logs.incoming) & np.isfinite(logs.outgoing)
+    step = np.zeros(both.size)
+    slope = logs.slopes[0] + logs.slopes[1]
+    step[both] = (logs.outgoing[both] - logs.incoming[both]) / (2 * slope[both])
+    return step
+
+
+def _settle_weak_units(
+    problem: Problem, h: Array, tol: float, budget: int, monitor: Monitor
+) -> tuple[Array, Imbalance, int]:
+    """Balance the units whose costs vanish beside those of their component, strongest first, the others held.
+
+    In one linear system they drown in the rounding errors of the strong ones, which in turn do not feel them.
+    """
+    evaluations, reached = 0, np.inf
+    logs = log_balance(problem, h)
+    while not logs.imbalance.within(tol):
+        both = np.logaddexp(logs.incoming, logs.outgoing)
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(np.tanh(0.5 * (logs.incoming - logs.outgoing)))
+        strongest = both[problem.connected & (gap > 0.1 * tol**0.5)].max(initial=-np.inf)
+        if strongest >= reached - 1e-6:
+            break
+        reached = strongest
+        part, units = problem.restricted(problem.connected & (both <= strongest + 1.0), h)
+        start = _approach(part, np.zeros(part.size)) if part.log_range() > WIDE else np.zeros(part.size)
+        moved, _, used, _ = _descend(part, start, tol, budget, None)
+        evaluations += used
+        h = h.copy()
+        h[units] += moved
+        logs = log_balance(problem, h)
+        monitor.record(math.exp(min(logs.log_cost, 709.0)), logs.imbalance)
+    return h, logs.imbalance, evaluations
