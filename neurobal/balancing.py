@@ -1,0 +1,310 @@
+"""`balance`: find the rescaling that balances incoming against outgoing synaptic cost at every neuron."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from fractions import Fraction
+from numbers import Integral, Real
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from neurobal.adapters import as_circuit
+from neurobal.circuit import Circuit, Projection
+from neurobal.cost import Cost, Power, Term, terms_by_projection
+from neurobal.errors import InvalidInputError, UnbalanceableError
+from neurobal.existence import Runaway, find_runaway, runaway_along, without
+from neurobal.problem import Problem, Units, build, log_costs
+from neurobal.progress import Progress, Report
+from neurobal.result import Balance, Excluded
+from neurobal.solvers import Monitor, Solution, Solver, choose
+from neurobal.solvers.contract import Meter
+
+Array: TypeAlias = np.ndarray
+
+POLICIES = ("exclude", "raise")
+
+
+def balance(
+    network: Any = None,
+    *,
+    cost: Cost | Mapping[str, Cost] = Power(2),  # noqa: B008  (frozen)
+    pinned: Any = None,
+    tied: Any = None,
+    homogeneity: Any = None,
+    scaling: Mapping[str, Any] | None = None,
+    method: str | Solver = "auto",
+    tol: float = 1e-9,
+    max_iter: int | None = None,
+    dyadic: bool = False,
+    on_unbalanceable: str = "exclude",
+    report: Report = None,
+    namespace: dict[str, Any] | None = None,
+    level: int = 0,
+) -> Balance:
+    """Balance incoming and outgoing synaptic cost at every neuron without changing what the network computes.
+
+    Minimises ``C(h) = Σ_e α_e |w_e|^p exp(p (a_e h_i - b_e h_j))`` over log-scales h of the free neurons; at the
+    minimum incoming cost equals outgoing cost (Stock et al. 2022; Baldi et al. 2024, "Balance and Regularizer
+    Minimization"). The argument is never changed: the answer holds new weights, and writes them only when its
+    ``apply()`` is called.
+
+    Parameters
+    ----------
+    network
+        A (post, pre) array or scipy sparse matrix; a `Circuit`; a Brian2 ``Network``, a list of Brian2 objects, or
+        None for all objects that Brian2 would run.
+    cost
+        One cost for all projections, or a dict by projection name (absent: rescaled, but free of cost). `Power`,
+        `Robustness`, sums and multiples of them. All terms must agree in units.
+    pinned
+        Neurons that keep λ = 1: names of populations, Brian2 groups or subgroups, a dict from name to mask, indices
+        or True; for a matrix a mask or indices.
+    tied
+        Neurons that share one λ: labels (n,) for a matrix, else a dict from name to labels or True.
+    homogeneity
+        The power with which neurons' output grows with their input; 1 for a matrix unless said otherwise.
+    scaling
+        Brian2: what moves along. ``{'group': {'v': 1, 'v_th': 1}, 'synapses': ('w', 1, 1)}``: variables with their
+        powers of λ, and for Synapses the weight variable with its exponents a (postsynaptic) and b (presynaptic).
+    method
+        ``'auto'`` (= ``'newton'``), ``'osborne'``, ``'stochastic'``, ``'flow'``, or a solver object.
+    tol
+        Success means: relative imbalance of every connected component ≤ tol, and of every unit ≤ √tol.
+    max_iter
+        Iterations of the method; None for its own default. Running out is no error: ``success`` is False.
+    dyadic
+        Round to scales whose powers are powers of two: simulations stay bitwise identical.
+    on_unbalanceable
+        What to do with synapses that have no balance: ``'exclude'`` them, or ``'raise'``.
+    report
+        Progress, as in Brian2's ``run``: None, ``'text'``, ``'stderr'``, or a function.
+    namespace, level
+        Brian2: where to find external constants, as in ``Network.run``.
+
+    Returns
+    -------
+    Balance
+
+    Raises
+    ------
+    UnbalanceableError
+        Nothing can be balanced at all, or something cannot and ``on_unbalanceable='raise'``.
+    NeurobalError
+        Bad input. The message names the culprit and the remedy.
+    """
+    _check(tol, max_iter, on_unbalanceable)
+    solver = choose(method)
+    circuit = as_circuit(
+        network,
+        pinned=pinned,
+        tied=tied,
+        homogeneity=homogeneity,
+        scaling=scaling,
+        namespace=namespace,
+        level=level + 1,
+    )
+    terms = terms_by_projection(cost, circuit.projections)
+    units = Units(circuit)
+    _check_neurons(circuit, units)
+    problem = build(circuit, units, terms)
+    progress = Progress(report, f"balancing {units.size:,} units, {_synapses(circuit, terms):,} synapses")
+    problem, left_out, solution, monitor = _solve(
+        problem, solver, tol, max_iter, progress, strict=on_unbalanceable == "raise", units=units
+    )
+    h = _centred(problem, solution.h)
+    imbalance = solution.imbalance
+    if dyadic:
+        h = _rounded(problem, h, _quantum(circuit, units))
+        imbalance = Meter(problem)(h)[1]
+    log_scale = units.spread(h)
+    after = circuit.rescaled(log_scale, dyadic=dyadic)
+    kept = {name: _kept(circuit.projections[name], units, left_out) for name in terms}
+    before_cost, after_cost = (_total_cost(c, terms, kept) for c in (circuit, after))
+    constant = before_cost - monitor.cost[0] if math.isfinite(before_cost) else 0.0
+    progress.done(f"imbalance {imbalance.total:.1e}")
+    return Balance(
+        success=solution.balanced,
+        status=solution.status,
+        message=_message(solution, tol, dyadic),
+        method=solver.name,
+        iterations=solution.iterations,
+        evaluations=solution.evaluations,
+        cost_before=before_cost,
+        cost=after_cost,
+        imbalance_before=monitor.imbalance[0],
+        imbalance=imbalance.total,
+        worst_unit=imbalance.worst_unit,
+        excluded=_excluded(kept, left_out),
+        log_scale=log_scale,
+        before=circuit,
+        circuit=after,
+        history=monitor.history(constant),
+        dyadic=dyadic,
+    )
+
+
+def _solve(
+    problem: Problem,
+    solver: Solver,
+    tol: float,
+    max_iter: int | None,
+    progress: Progress,
+    *,
+    strict: bool,
+    units: Units,
+) -> tuple[Problem, list[Runaway], Solution, Monitor]:
+    """Leave out what has no balance, then solve; a solver that runs away shows what else to leave out."""
+    left_out: list[Runaway] = []
+    runaway = find_runaway(problem)
+    while True:
+        if runaway is not None:
+            if strict:
+                raise UnbalanceableError(_complaint(problem, runaway, units))
+            left_out.append(runaway)
+            rest = without(problem, runaway)
+            if not rest.connected.any():
+                raise UnbalanceableError(_complaint(problem, runaway, units, nothing_left=True))
+            problem = rest
+        elif not problem.connected.any():
+            raise UnbalanceableError(
+                "Nothing can be balanced: no costed synapse with a non-zero weight touches a free neuron, other than "
+                "self-connections, which no rescaling changes. Pin less, or give these synapses a cost."
+            )
+        monitor = Monitor(progress, tol)
+        solution = solver.solve(problem, tol, max_iter, monitor)
+        runaway = None if solution.balanced or problem.symmetric else runaway_along(problem, solution.h)
+        if runaway is None:
+            return problem, left_out, solution, monitor
+
+
+def _centred(problem: Problem, h: Array) -> Array:
+    """Geometric mean 1 of λ over the units of each component that a common shift does not change."""
+    if not problem.symmetric or not problem.connected.any():
+        return h
+    members = problem.connected & ~problem.grounded[problem.labels]
+    count = np.bincount(problem.labels[members], minlength=problem.n_components)
+    total = np.bincount(problem.labels[members], h[members], minlength=problem.n_components)
+    return h - np.where(members, (total / np.maximum(count, 1))[problem.labels], 0.0)
+
+
+def _quantum(circuit: Circuit, units: Units) -> float:
+    """The smallest step of h with which every power of λ that is used moves by whole powers of two."""
+    powers = [np.ravel(e) for p in circuit for e in (p.post_exponent, p.pre_exponent)]
+    powers += [np.ravel(p.power) for population in circuit.populations.values() for p in population.parameters.values()]
+    if circuit.binding is not None:
+        powers += [np.ravel(some) for some in circuit.binding.exponents().values()]
+    denominator = 1
+    for power in np.unique(np.concatenate([np.ones(1), *powers])):
+        fraction = Fraction(float(power)).limit_denominator(24)
+        if abs(float(fraction) - power) > 1e-12 * max(1.0, abs(power)):
+            raise InvalidInputError(
+                f"dyadic: exponent {power!r} is not a simple fraction, so no λ but 1 makes λ**{power:g} a power of "
+                "two. "
+                "Use dyadic=False."
+            )
+        denominator = math.lcm(denominator, fraction.denominator)
+    return denominator * math.log(2)
+
+
+def _rounded(problem: Problem, h: Array, quantum: float) -> Array:
+    """``h`` rounded to multiples of ``quantum``; where that costs more than no rescaling at all, none."""
+    rounded = np.rint(h / quantum) * quantum
+    meter, nothing = Meter(problem), np.zeros_like(h)
+    return rounded if meter(rounded)[0] <= meter(nothing)[0] else nothing
+
+
+def _kept(projection: Projection, units: Units, left_out: list[Runaway]) -> Array | None:
+    """The synapses of a projection that take part in the balance (None: all)."""
+    if not left_out:
+        return None
+    post = units.of(projection.post, projection.post_index)
+    pre = units.of(projection.pre, projection.pre_index)
+    a, b = projection.exponents
+    kept = projection.weight != 0
+    lost = np.zeros(kept.shape, dtype=bool)
+    for runaway in left_out:
+        lost |= runaway.lowers(a, b, post, pre)
+    lost &= kept
+    return None if not lost.any() else ~lost
+
+
+def _excluded(kept: dict[str, Array | None], left_out: list[Runaway]) -> tuple[Excluded, ...]:
+    strong = all(runaway.strong is not None for runaway in left_out)
+    reason = "no way back" if strong else "nothing holds their cost: it can fall for ever"
+    return tuple(
+        Excluded(name, np.flatnonzero(~mask), mask.size, reason) for name, mask in kept.items() if mask is not None
+    )
+
+
+def _total_cost(circuit: Circuit, terms: Mapping[str, list[Term]], kept: Mapping[str, Array | None]) -> float:
+    """``Σ α_e |w_e|^p`` over all costed synapses that were not left out, from the weights themselves."""
+    total = 0.0
+    with np.errstate(over="ignore", under="ignore"):
+        for name, some in terms.items():
+            for term in some:
+                costs = np.exp(log_costs(circuit.projections[name].weight, term))
+                mask = kept[name]
+                total += float(costs.sum() if mask is None else costs[mask].sum())
+    return total
+
+
+def _complaint(problem: Problem, runaway: Runaway, units: Units, *, nothing_left: bool = False) -> str:
+    """Which neurons have no balance, and why."""
+    touched = np.zeros(problem.size, dtype=bool)
+    for block in problem.blocks:
+        post, pre, _ = block.entries()
+        lost = runaway.lowers(block.a, block.b, post, pre)
+        touched[post[lost]] = touched[pre[lost]] = True
+    for ground in problem.grounds:
+        there = np.full(ground.unit.shape, -1)
+        ends = (ground.unit, there) if ground.a > 0 else (there, ground.unit)
+        touched[ground.unit[runaway.lowers(abs(ground.a), abs(ground.a), *ends)]] = True
+    culprits = np.flatnonzero(touched)
+    names = ", ".join(units.name(int(unit)) for unit in culprits[:5]) + (", ..." if culprits.size > 5 else "")
+    if runaway.strong is not None:
+        why = (
+            "they have costed synapses that lie on no directed cycle (all pinned neurons count as one), so that "
+            "nothing holds "
+            "their cost: it falls for ever"
+        )
+        remedy = "Pin inputs and readouts, leave these synapses out of the cost"
+    else:
+        why = "scaling them one way lowers their cost for ever (their output does not grow as their input does)"
+        remedy = "Pin some of them, check homogeneity and exponents"
+    what = "Nothing can be balanced" if nothing_left else f"{culprits.size} of {problem.size} units have no balance"
+    policy = "." if nothing_left else ", or use on_unbalanceable='exclude'."
+    return f"{what}. {names}: {why}. {remedy}{policy}"
+
+
+def _message(solution: Solution, tol: float, dyadic: bool) -> str:
+    if solution.balanced:
+        text = f"Incoming and outgoing cost are balanced to {tol:g}."
+        return text + " Scales were then rounded to powers of two." if dyadic else text
+    return f"Not balanced to {tol:g}: imbalance {solution.imbalance.total:.2e}. {solution.status}"
+
+
+def _synapses(circuit: Circuit, terms: Mapping[str, Any]) -> int:
+    return sum(circuit.projections[name].weight.size for name in terms)
+
+
+def _check(tol: float, max_iter: int | None, on_unbalanceable: str) -> None:
+    if isinstance(tol, bool) or not isinstance(tol, Real) or not 0 < tol < 1:
+        raise InvalidInputError(f"tol: expected a number between 0 and 1, got {tol!r}.")
+    if max_iter is not None and not (isinstance(max_iter, Integral) and max_iter >= 0):
+        raise InvalidInputError(f"max_iter: expected None or an integer >= 0, got {max_iter!r}.")
+    if on_unbalanceable not in POLICIES:
+        raise InvalidInputError(f"on_unbalanceable: expected 'exclude' or 'raise', got {on_unbalanceable!r}.")
+
+
+def _check_neurons(circuit: Circuit, units: Units) -> None:
+    neurons = sum(p.size for p in circuit.populations.values())
+    if neurons == 0 or not circuit.projections:
+        what = "no neurons" if neurons == 0 else "no synapses"
+        raise InvalidInputError(f"The network is empty: it has {what}, so there is nothing to balance.")
+    if units.size == 0:
+        raise InvalidInputError(
+            f"No neuron is free: all {neurons} are pinned (or tied to a pinned one), so nothing can be rescaled. "
+            "Pin less."
+        )

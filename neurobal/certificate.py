@@ -1,0 +1,241 @@
+"""The proof that a network computes the same: nothing but a rescaling of its neurons happened.
+
+The function is preserved if no weight changed its sign or vanished, if ``log|w'_e / w_e| = a_e h_i - b_e h_j`` for
+one h with h = 0 on pinned neurons, and if every covariant parameter moved by its power of λ = e^h. That is linear
+algebra on the graph of synapses: h is fitted along a spanning forest, polished by least squares, and what remains is
+the residual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from neurobal.adapters import as_circuit
+from neurobal.circuit import Circuit, Projection
+from neurobal.errors import InvalidInputError
+from neurobal.fitting import Equations, fit
+
+Array: TypeAlias = np.ndarray
+
+TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Certificate:
+    """Whether a rescaling explains all that changed.
+
+    Attributes
+    ----------
+    preserved : bool or None
+        True: the two networks compute the same. False: they do not. None: the weights fit a rescaling, but nothing
+        says that the model is symmetric under it (``basis`` is "assumed").
+    basis : str
+        Where the symmetry comes from: "equations" (derived from the model), "declared" (said by the user, and not
+        contradicted by the equations) or "assumed" (not confirmed by them).
+    residual : float
+        max_e |log|w'_e/w_e| - (a_e h_i - b_e h_j)|, parameters included.
+    scale : array, or dict by population
+        λ = e^h of the fit.
+    signs_preserved : bool
+        No weight or parameter changed its sign, vanished or appeared.
+    exact : bool
+        Stored numbers changed by powers of two only: simulations are bitwise identical.
+    message : str
+        The verdict in words; it names a culprit where one can be told.
+    """
+
+    preserved: bool | None
+    basis: str
+    residual: float
+    scale: Any
+    signs_preserved: bool
+    exact: bool
+    message: str
+
+    def __repr__(self) -> str:
+        return f"certificate: {self.message}"
+
+
+def verify(before: Any, after: Any, *, pinned: Any = None, homogeneity: Any = None) -> Certificate:
+    """Is ``after`` nothing but a rescaled ``before``?
+
+    Parameters
+    ----------
+    before, after
+        Circuits, matrices, or what `as_circuit` takes. If ``before`` was read from Brian2 objects, ``after`` may be
+        the network or list of objects to read again with the same declarations.
+    pinned, homogeneity
+        As in `balance`, for matrices: neurons that must not have moved, and how outputs grow with inputs.
+
+    Raises
+    ------
+    InvalidInputError
+        The two have different populations or projections.
+    """
+    first = as_circuit(before, pinned=pinned, homogeneity=homogeneity)
+    if first.binding is not None and not isinstance(after, Circuit):
+        second = first.binding.reread(after)
+    else:
+        second = as_circuit(after, pinned=pinned, homogeneity=homogeneity)
+    _same_shape(first, second)
+    difference = _first_difference(first, second)
+    if difference is not None:
+        nothing = {name: np.ones(p.size) for name, p in first.populations.items()}
+        return Certificate(False, first.basis, np.inf, _unwrapped(first, nothing), False, False,
+                           f"function NOT preserved: {difference}")  # fmt: skip
+    equations = _equations(first, second)
+    h, suspects = fit(equations, tolerance_of(second))
+    log_scale = equations.by_population(h)
+    return certify(first, second, log_scale, suspects)
+
+
+def certify(
+    before: Circuit, after: Circuit, log_scale: Mapping[str, Array], suspects: list[int] | None = None
+) -> Certificate:
+    """The certificate for known log-scales; ``suspects`` are synapses (counted through all projections) to name."""
+    residual, worst = 0.0, ""
+    signs = exact = True
+    for name, one in before.projections.items():
+        other = after.projections[name]
+        factors = one.log_factors(*before.log_scales_at(one, log_scale))
+        gap = _log_ratio(one.weight, other.weight)
+        gap -= factors
+        np.abs(gap, out=gap)
+        if gap.size and gap.max() > residual:
+            residual = float(gap.max())
+            worst = _synapse(one, int(gap.argmax()))
+        signs = signs and bool(np.array_equal(np.sign(one.weight), np.sign(other.weight)))
+        exact = exact and _same_mantissas(one.weight, other.weight)
+    for name, population in before.populations.items():
+        for key, parameter in population.parameters.items():
+            new = after.populations[name].parameters[key].values
+            gap = np.abs(_log_ratio(parameter.values, new) - parameter.power * log_scale[name])
+            if gap.size and gap.max() > residual:
+                residual = float(gap.max())
+                worst = f"parameter {key!r} of {name}[{int(gap.argmax())}]"
+            signs = signs and bool(np.array_equal(np.sign(parameter.values), np.sign(new)))
+            exact = exact and _same_mantissas(parameter.values, new)
+    tolerance = tolerance_of(after)
+    fits = signs and residual <= tolerance
+    preserved = (None if before.basis == "assumed" else True) if fits else False
+    scale = {name: np.exp(h) for name, h in log_scale.items()}
+    if fits:
+        verdict = (
+            "function preserved" if preserved else "weights are a rescaling, but its symmetry is assumed, not proven"
+        )
+        message = f"{verdict} (basis: {before.basis}; residual {residual:.1e} <= {tolerance:.0e}"
+        message += ", bit-exact)" if exact else ")"
+    elif not signs:
+        message = f"function NOT preserved: signs or zeros changed ({_first_difference(before, after)})"
+    else:
+        message = f"function NOT preserved: residual {residual:.1e} > {tolerance:.0e}. "
+        message += _accusation(before, suspects, worst)
+    return Certificate(preserved, before.basis, residual, _unwrapped(before, scale), signs, exact and signs, message)
+
+
+def tolerance_of(circuit: Circuit) -> float:
+    """The residual that rounding explains, by the precision that the weights are stored in."""
+    return max((TOLERANCE[p.weight.dtype] for p in circuit), default=TOLERANCE[np.dtype(np.float64)])
+
+
+def _equations(before: Circuit, after: Circuit) -> Equations:
+    """``a h_i - b h_j = log|w'/w|`` for all synapses, then ``power h_i = log|v'/v|`` for all parameters."""
+    equations = Equations({name: p.size for name, p in before.populations.items()})
+    for name, population in before.populations.items():
+        equations.pin(name, population.pinned)
+    for name, one in before.projections.items():
+        a, b = one.exponents
+        ratio = _log_ratio(one.weight, after.projections[name].weight)
+        equations.add(one.post, one.post_index, a, one.pre, one.pre_index, b, ratio)
+    for name, population in before.populations.items():
+        for key, parameter in population.parameters.items():
+            ratio = _log_ratio(parameter.values, after.populations[name].parameters[key].values)
+            everyone = np.arange(population.size)
+            equations.add(
+                name, everyone, np.where(parameter.values == 0, 0.0, parameter.power), None, everyone, 0.0, ratio
+            )
+    return equations
+
+
+def _log_ratio(before: Array, after: Array) -> Array:
+    """``log|after/before|``, 0 where both are zero."""
+    zero = (before == 0) & (after == 0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+        ratio = np.log(np.abs(np.asarray(after, dtype=float) / before))
+        # Beyond the range of ratios, differences of logarithms still say it, a little less exactly.
+        wild = ~np.isfinite(ratio) & ~zero & (before != 0) & (after != 0)
+        if wild.any():
+            ratio[wild] = np.log(np.abs(after[wild], dtype=float)) - np.log(np.abs(before[wild], dtype=float))
+    ratio[zero] = 0.0
+    return ratio
+
+
+def _same_mantissas(before: Array, after: Array) -> bool:
+    return bool(np.array_equal(np.frexp(before)[0], np.frexp(after)[0]))
+
+
+def _same_shape(before: Circuit, after: Circuit) -> None:
+    for kind, one, other in (
+        ("populations", {n: p.size for n, p in before.populations.items()},
+                        {n: p.size for n, p in after.populations.items()}),
+        ("projections", {n: p.shape for n, p in before.projections.items()},
+                        {n: p.shape for n, p in after.projections.items()}),
+    ):  # fmt: skip
+        if one != other:
+            raise InvalidInputError(f"verify: the two networks have different {kind}: {one} and {other}.")
+
+
+def _first_difference(before: Circuit, after: Circuit) -> str | None:
+    """The first synapse that only one of two networks has, or whose sign differs."""
+    for name, one in before.projections.items():
+        other = after.projections[name]
+        width = max(one.shape[1], 1)
+        keys = [p.post_index.astype(np.int64) * width + p.pre_index for p in (one, other)]
+        if not np.array_equal(*keys):
+            only = np.setxor1d(*keys)
+            if only.size == 0:
+                return f"projection {name!r} lists its synapses in another order or number"
+            post, pre = divmod(int(only[0]), width)
+            return f"the synapse {_ends(one, post, pre)} exists in one of the two networks only"
+        wrong = np.flatnonzero(np.sign(one.weight) != np.sign(other.weight))
+        if wrong.size:
+            e = int(wrong[0])
+            return f"{_synapse(one, e)} went from {one.weight[e]:g} to {other.weight[e]:g}"
+    return None
+
+
+def _accusation(circuit: Circuit, suspects: list[int] | None, worst: str) -> str:
+    if not suspects:
+        return f"The largest deviation is at {worst}."
+    names = []
+    for number in suspects:
+        for projection in circuit:
+            if number < projection.weight.size:
+                names.append(_synapse(projection, number))
+                break
+            number -= projection.weight.size
+        else:
+            names.append("a parameter")
+    if len(names) == 1:
+        return f"All but one synapse fit a rescaling: the culprit is {names[0]}."
+    return (
+        "All but one synapse fit a rescaling; it is one of these, which lie on one cycle and cannot be told apart: "
+        f"{'; '.join(names[:6])}{'; ...' if len(names) > 6 else ''}."
+    )
+
+
+def _synapse(projection: Projection, e: int) -> str:
+    return f"synapse {e} of {projection.name!r}, {_ends(projection, projection.post_index[e], projection.pre_index[e])}"
+
+
+def _ends(projection: Projection, post: int, pre: int) -> str:
+    source = "constant" if projection.pre is None else f"{projection.pre}[{pre}]"
+    return f"from {source} to {projection.post}[{post}]"
+
+
+def _unwrapped(circuit: Circuit, values: dict[str, Array]) -> Any:
+    return next(iter(values.values())) if circuit.is_matrix else values
