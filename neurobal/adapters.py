@@ -31,15 +31,12 @@ def as_circuit(
     level: int = 0,
 ) -> Circuit:
     """A snapshot of ``network`` as arrays, independent of the original. The arguments are those of `balance`."""
-    reader = read.dispatch(type(network))
-    if reader is _unknown:
-        adapter = _adapter(network)
-        if adapter is None and isinstance(network, (list, tuple)):
-            network = np.asarray(network)
-        elif adapter is not None:
-            import_module(adapter)
-        reader = read.dispatch(type(network))
-    return reader(
+    adapter = _adapter(network)
+    if adapter is not None:
+        import_module(adapter)
+    elif isinstance(network, (list, tuple)):
+        network = np.asarray(network)
+    return read.dispatch(type(network))(
         network,
         pinned=pinned,
         tied=tied,
@@ -71,9 +68,6 @@ def read(network: Any, **arguments: Any) -> Circuit:
         "or scipy sparse matrix, a Circuit, a Brian2 Network, a list of Brian2 objects, or nothing for all Brian2 "
         "objects."
     )
-
-
-_unknown = read.dispatch(object)
 
 
 @read.register

@@ -15,7 +15,7 @@ from neurobal.circuit import Circuit, Projection
 from neurobal.cost import Cost, Power, Term, terms_by_projection
 from neurobal.errors import InvalidInputError, UnbalanceableError
 from neurobal.existence import Runaway, find_runaway, runaway_along, without
-from neurobal.problem import Problem, Units, build, log_costs
+from neurobal.problem import Problem, Units, build
 from neurobal.progress import Progress, Report
 from neurobal.result import Balance, Excluded
 from neurobal.solvers import Monitor, Solution, Solver, choose
@@ -181,9 +181,11 @@ def _solve(
 
 def _centred(problem: Problem, h: Array) -> Array:
     """Geometric mean 1 of λ over the units of each component that a common shift does not change."""
-    if not problem.symmetric or not problem.connected.any():
-        return h
-    members = problem.connected & ~problem.grounded[problem.labels]
+    fixed = problem.grounded.copy()
+    for block in problem.blocks:
+        if block.a != block.b:
+            fixed[problem.labels[block.log_cost.indices]] = True
+    members = problem.connected & ~fixed[problem.labels]
     count = np.bincount(problem.labels[members], minlength=problem.n_components)
     total = np.bincount(problem.labels[members], h[members], minlength=problem.n_components)
     return h - np.where(members, (total / np.maximum(count, 1))[problem.labels], 0.0)
@@ -241,12 +243,10 @@ def _excluded(kept: dict[str, Array | None], left_out: list[Runaway]) -> tuple[E
 def _total_cost(circuit: Circuit, terms: Mapping[str, list[Term]], kept: Mapping[str, Array | None]) -> float:
     """``Σ α_e |w_e|^p`` over all costed synapses that were not left out, from the weights themselves."""
     total = 0.0
-    with np.errstate(over="ignore", under="ignore"):
-        for name, some in terms.items():
-            for term in some:
-                costs = np.exp(log_costs(circuit.projections[name].weight, term))
-                mask = kept[name]
-                total += float(costs.sum() if mask is None else costs[mask].sum())
+    for name, some in terms.items():
+        for term in some:
+            costs, mask = term.of(circuit.projections[name].weight), kept[name]
+            total += float(costs.sum() if mask is None else costs[mask].sum())
     return total
 
 

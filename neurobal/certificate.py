@@ -103,6 +103,7 @@ def certify(
         other = after.projections[name]
         factors = one.log_factors(*before.log_scales_at(one, log_scale))
         gap = _log_ratio(one.weight, other.weight)
+        factors[one.weight == 0] = 0.0
         gap -= factors
         np.abs(gap, out=gap)
         if gap.size and gap.max() > residual:
@@ -113,7 +114,8 @@ def certify(
     for name, population in before.populations.items():
         for key, parameter in population.parameters.items():
             new = after.populations[name].parameters[key].values
-            gap = np.abs(_log_ratio(parameter.values, new) - parameter.power * log_scale[name])
+            moves = np.where(parameter.values == 0, 0.0, parameter.power * log_scale[name])
+            gap = np.abs(_log_ratio(parameter.values, new) - moves)
             if gap.size and gap.max() > residual:
                 residual = float(gap.max())
                 worst = f"parameter {key!r} of {name}[{int(gap.argmax())}]"

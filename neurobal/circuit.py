@@ -258,9 +258,22 @@ class Circuit:
         """An independent copy of all arrays."""
         after = self._like()
         for name, population in self.populations.items():
-            after.populations[name] = replace(population, pinned=population.pinned.copy())
+            after.populations[name] = replace(
+                population,
+                homogeneity=_copied(population.homogeneity),
+                pinned=population.pinned.copy(),
+                tied=_copied(population.tied),
+                parameters={k: Parameter(p.values.copy(), p.power) for k, p in population.parameters.items()},
+            )
         for name, projection in self.projections.items():
-            after.projections[name] = replace(projection, weight=projection.weight.copy())
+            after.projections[name] = replace(
+                projection,
+                post_index=projection.post_index.copy(),
+                pre_index=projection.pre_index.copy(),
+                weight=projection.weight.copy(),
+                post_exponent=_copied(projection.post_exponent),
+                pre_exponent=_copied(projection.pre_exponent),
+            )
         return after
 
     def _like(self) -> Circuit:
@@ -407,12 +420,19 @@ def _indices(index: Any, size: int, what: str) -> Array:
 
 
 def _exponent(value: Any, size: int, what: str) -> float | Array:
-    array = np.asarray(value, dtype=float)
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"The {what}: expected a number, got {value!r}.") from None
     if array.ndim > 1 or (array.ndim == 1 and array.shape != (size,)) or not np.all(np.isfinite(array)):
         raise InvalidInputError(f"The {what}: expected a finite number, or {size} of them, got {value!r}.")
     if array.ndim == 0:
         return float(array)
     return float(array[0]) if size and np.all(array == array[0]) else array.copy()
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value
 
 
 def _gather(exponent: float | Array, index: Array) -> float | Array:

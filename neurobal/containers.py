@@ -39,6 +39,8 @@ def read_matrix(matrix: Any, where: str, shape: tuple[int, int] | None = None) -
 
 def _read_sparse(matrix: Any, dtype: np.dtype) -> tuple[Array, Array, Array, Restore]:
     rows = matrix.tocsr()
+    if not rows.has_sorted_indices:
+        rows = rows.sorted_indices()  # so that equal matrices list their synapses in one order
     indices, indptr = rows.indices.copy(), rows.indptr.copy()
     post = np.repeat(np.arange(rows.shape[0], dtype=np.int32), np.diff(indptr))
 

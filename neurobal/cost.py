@@ -29,6 +29,18 @@ class Term:
     weight: float | np.ndarray
     dimension: Any
 
+    def of(self, weight: np.ndarray) -> np.ndarray:
+        """The cost of each synapse; infinite where it is out of range."""
+        with np.errstate(over="ignore", under="ignore"):
+            size = np.abs(weight, dtype=float)
+            if self.power == 2:
+                size *= size  # far faster than a general power
+            elif self.power != 1:
+                size **= self.power
+            if np.ndim(self.weight) or self.weight != 1:
+                size *= self.weight
+        return size
+
 
 class Cost:
     """A sum of powers of synaptic weights. Add costs with ``+``, multiply by numbers: ``Power(2) + 0.1*Power(1)``."""

@@ -62,6 +62,8 @@ def find_runaway(problem: Problem) -> Runaway | None:
 
 
 def _between_strong_components(problem: Problem) -> Runaway | None:
+    if problem.strongly_connected and not problem.grounds:
+        return None
     structure = problem.structure(with_ground=bool(problem.grounds))
     count, labels = csgraph.connected_components(structure, connection="strong")
     if count == 1:

@@ -46,10 +46,14 @@ class Units:
             numbers = np.where(grounded, -1, self.size + np.cumsum(~grounded) - 1)
             self.table[name] = numbers[groups].astype(np.int32)
             self.size += int((~grounded).sum())
+        # With one population of free, untied neurons, neurons and units have the same numbers: nothing to look up.
+        self._same = len(self.table) == 1 and all(np.array_equal(t, np.arange(t.size)) for t in self.table.values())
 
     def of(self, population: str | None, index: Array) -> Array:
         """Unit numbers of neurons, by population (None: the constant unit behind biases) and index."""
-        return np.full(index.shape, -1, dtype=np.int32) if population is None else self.table[population][index]
+        if population is None:
+            return np.full(index.shape, -1, dtype=np.int32)
+        return index if self._same else self.table[population][index]
 
     def spread(self, h: Array) -> dict[str, Array]:
         """Log-scales per unit as log-scales per neuron, by population."""
@@ -100,6 +104,7 @@ class Problem:
     blocks, grounds : the costs
     labels : component of each unit; units are connected by costs, not through the ground, where nothing moves
     symmetric : every synapse has a = b, so that a common shift of a component without ground changes nothing
+    strongly_connected : every unit reaches every other one, without the ground
     """
 
     def __init__(self, size: int, blocks: Iterable[Block], grounds: Iterable[Ground]) -> None:
@@ -107,6 +112,7 @@ class Problem:
         self.blocks = [block for block in blocks if block.log_cost.nnz]
         self.grounds = [ground for ground in grounds if ground.unit.size]
         self.symmetric = all(block.a == block.b for block in self.blocks)
+        self.strongly_connected = False
         self.n_components, self.labels = self._components()
         self.grounded = np.zeros(self.n_components, dtype=bool)
         for ground in self.grounds:
@@ -119,15 +125,18 @@ class Problem:
             self.connected[ground.unit] = True
 
     def structure(self, *, with_ground: bool = False) -> sparse.csr_array:
-        """Who sends to whom at a cost, as a (post, pre) matrix; the ground is its last row and column if asked for."""
+        """Who sends to whom at a cost, as a (post, pre) matrix; the ground is its last row and column if asked for.
+
+        A negative exponent acts as the opposite direction.
+        """
         if len(self.blocks) == 1 and not with_ground:
             return self.blocks[0].log_cost
         size = self.size + with_ground
         rows, columns = [], []
         for block in self.blocks:
             post, pre, _ = block.entries()
-            rows.append(post)
-            columns.append(pre)
+            rows.append(post if block.a > 0 else pre)
+            columns.append(pre if block.a > 0 else post)
         for ground in self.grounds if with_ground else ():
             here, there = ground.unit, np.full(ground.unit.shape, self.size, dtype=np.int32)
             rows.append(here if ground.a > 0 else there)
@@ -141,6 +150,7 @@ class Problem:
         # Strong components are cheaper, and where there is only one of them it is the weak one too.
         structure = self.structure()
         count, labels = csgraph.connected_components(structure, connection="strong")
+        self.strongly_connected = count == 1
         return (count, labels) if count == 1 else csgraph.connected_components(structure, connection="weak")
 
     def log_range(self) -> float:
@@ -200,15 +210,19 @@ class _Builder:
 
     def add(self, power: float, a: float, b: float, post: Array, pre: Array, log_cost: Array) -> None:
         """Add costs with exponents power * (a, b) between units (-1: the ground)."""
-        itself = (post == pre) & (post >= 0)
-        free_post, free_pre = (post >= 0) & (a != 0), (pre >= 0) & (b != 0)
-        between = free_post & free_pre & ~itself
+        itself = post == pre
+        free_post, free_pre = a != 0 and post >= 0, b != 0 and pre >= 0
+        between = ~itself & free_post & free_pre
         if between.all():
             self._blocks.setdefault((power, a, b), []).append((post, pre, log_cost))
             return
         if between.any():
             kept = post[between], pre[between], log_cost[between]
             self._blocks.setdefault((power, a, b), []).append(kept)
+        rest = np.flatnonzero(~between)
+        post, pre, log_cost = post[rest], pre[rest], log_cost[rest]
+        itself = (post == pre) & (post >= 0)
+        free_post, free_pre = (post >= 0) & (a != 0), (pre >= 0) & (b != 0)
         # A self-connection moves by λ^(a - b), as one that comes from the ground with that exponent.
         for exponent, mask, unit in (
             (a - b, itself, post),
@@ -252,7 +266,7 @@ def build(circuit: Circuit, units: Units, terms: Mapping[str, list[Term]]) -> Pr
 
 
 def log_costs(weight: Array, term: Term) -> Array:
-    """``log(weight_e |w_e|^p)``, -inf where there is no cost."""
+    """The logarithm of `Term.of`, -inf where there is no cost."""
     with np.errstate(divide="ignore"):
         log_cost = np.abs(weight, dtype=np.float64)
         np.log(log_cost, out=log_cost)

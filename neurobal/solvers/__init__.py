@@ -31,8 +31,9 @@ def choose(method: Any) -> Solver:
         if method not in METHODS:
             raise InvalidInputError(f"method: there is no method {method!r}.{did_you_mean(method, METHODS)}")
         return METHODS[method]()
-    if isinstance(method, Solver):
+    if isinstance(method, Solver) and not isinstance(method, type):
         return method
     raise InvalidInputError(
-        f"method: expected one of {', '.join(map(repr, METHODS))} or a solver object, got {method!r}."
+        f"method: expected one of {', '.join(map(repr, METHODS))} or a solver object such as solvers.Newton(), "
+        f"got {method!r}."
     )
