@@ -9,10 +9,10 @@ column of a hexagonal eye:
     tau dV/dt = -V + bias + sum_j w_ij relu(V_j) + light,      w = sign x synapse count x unitary strength
 
 A bright bar crosses the eye in four directions. Photoreceptors R1-R8 (inputs) and the motion detectors T4 and
-T5 (readouts) are pinned; every other neuron may be rescaled, because relu(lambda V) = lambda relu(V). The
-script balances incoming against outgoing synaptic cost, once neuron by neuron and once with one scale for
-each cell type, applies the scales, lets the bar cross the eye again, and compares the traces of all T4 and T5
-cells.
+T5 (readouts) are pinned; every other neuron may be rescaled, because relu(lambda V) = lambda relu(V):
+neurobal finds that in the equations. The script balances incoming against outgoing synaptic cost, once neuron
+by neuron and once with one scale for each cell type, applies the scales, lets the bar cross the eye again,
+and compares the traces of all T4 and T5 cells.
 
     python models/flyvis.py                 # radius 5: 5,915 neurons, 174,709 groups of synapses
     python models/flyvis.py --dyadic        # scales rounded to powers of two: not one bit of a trace changes
@@ -65,11 +65,6 @@ SYNAPSE = """
 w : 1
 recurrent_post = w*clip(V_pre, 0, inf) : 1 (summed)
 """
-# What moves with a neuron's scale. A synapse grows with its postsynaptic neuron and shrinks with its
-# presynaptic one. `light` is zero on every neuron that is not pinned; it stands here because whatever adds to
-# V must scale like V.
-SCALING = {"fly": {"V": 1, "bias": 1, "light": 1}, "connectome": ("w", 1, 1)}
-
 
 # ------------------------------------------------------------------------------------------- data and lattice
 
@@ -287,7 +282,6 @@ def balance_and_run(eye: Eye, tied: bool = False, dyadic: bool = False) -> Balan
     seconds, start = {}, time.perf_counter()
     result = nb.balance(
         eye.network,
-        scaling=SCALING,
         pinned={"fly": eye.wiring.pinned},
         tied={"fly": eye.wiring.cell_type} if tied else None,
         dyadic=dyadic,

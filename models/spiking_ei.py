@@ -62,15 +62,6 @@ rest_period : second
 """
 READOUT = "dr/dt = -r/tau_r : volt"
 
-# What moves with a neuron's scale: everything in volts, and the size of its spikes. The input's spikes have a
-# fixed size, so the input weights only follow the neuron that receives them.
-SCALING = {
-    "cells": {"v": 1, "g": 1, "drive": 1, "theta": 1, "v_reset": 1, "a": 1},
-    "input_synapses": ("w", 1, 0),
-    "excitation": ("w", 1, 1),
-    "inhibition": ("w", 1, 1),
-    "output_synapses": ("w", 1, 1),
-}
 # Only recurrent synapses cost something here. Those of the input and of the readout are rescaled along, for
 # free: they would otherwise tie the voltages of all cells to the arbitrary units of the readout.
 COSTED = ("excitation", "inhibition")
@@ -345,7 +336,6 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     result = nb.balance(
         twin.network,
         cost={name: nb.Power(2) for name in COSTED},
-        scaling=SCALING,
         pinned=PINNED,
         dyadic=options.dyadic,
         report="text",

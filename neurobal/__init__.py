@@ -5,6 +5,10 @@ Alexos, Domingo, Rahmansetayesh, "A theory of synaptic neural balance" (2024). B
 network is used.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from neurobal import solvers
 from neurobal.adapters import as_circuit
 from neurobal.balancing import balance
 from neurobal.certificate import Certificate, verify
@@ -12,6 +16,10 @@ from neurobal.circuit import Circuit, Population, Projection
 from neurobal.cost import Cost, Power, Robustness
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError, UnbalanceableError
 from neurobal.result import Balance, Excluded
+
+if TYPE_CHECKING:
+    from neurobal.brian.comparing import compare
+    from neurobal.brian.inference import symmetries
 
 __version__ = "0.1.0"
 
@@ -31,5 +39,21 @@ __all__ = [
     "UnbalanceableError",
     "as_circuit",
     "balance",
+    "compare",
+    "solvers",
+    "symmetries",
     "verify",
 ]
+
+# What needs Brian2 is loaded when it is first used (PEP 562): matrices do without it.
+_LAZY = {"compare": "neurobal.brian.comparing", "symmetries": "neurobal.brian.inference"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any, TypeAlias
@@ -18,7 +19,7 @@ from neurobal.existence import Runaway, find_runaway, runaway_along, without
 from neurobal.problem import Problem, Units, build
 from neurobal.progress import Progress, Report
 from neurobal.result import Balance, Excluded
-from neurobal.solvers import Monitor, Solution, Solver, choose
+from neurobal.solvers import Monitor, Newton, Solution, Solver, choose
 from neurobal.solvers.contract import Meter
 
 Array: TypeAlias = np.ndarray
@@ -108,22 +109,27 @@ def balance(
     terms = terms_by_projection(cost, circuit.projections)
     units = Units(circuit)
     _check_neurons(circuit, units)
-    problem = build(circuit, units, terms)
     progress = Progress(report, f"balancing {units.size:,} units, {_synapses(circuit, terms):,} synapses")
-    problem, left_out, solution, monitor = _solve(
-        problem, solver, tol, max_iter, progress, strict=on_unbalanceable == "raise", units=units
-    )
-    h = _centred(problem, solution.h)
-    imbalance = solution.imbalance
-    if dyadic:
-        h = _rounded(problem, h, _quantum(circuit, units))
-        imbalance = Meter(problem)(h)[1]
-    log_scale = units.spread(h)
+    try:
+        solved = _solve(
+            build(circuit, units, terms),
+            solver,
+            tol,
+            max_iter,
+            progress,
+            units,
+            strict=on_unbalanceable == "raise",
+            quantum=_quantum(circuit) if dyadic else None,
+        )
+    except UnbalanceableError as error:
+        raise UnbalanceableError("\n".join(filter(None, [str(error), circuit.advice]))) from None
+    solution = solved.solution
+    log_scale = units.spread(solution.h)
     after = circuit.rescaled(log_scale, dyadic=dyadic)
-    kept = {name: _kept(circuit.projections[name], units, left_out) for name in terms}
+    kept = {name: _kept(circuit.projections[name], units, solved.left_out) for name in terms}
     before_cost, after_cost = (_total_cost(c, terms, kept) for c in (circuit, after))
-    constant = before_cost - monitor.cost[0] if math.isfinite(before_cost) else 0.0
-    progress.done(f"imbalance {imbalance.total:.1e}")
+    constant = before_cost - solved.monitor.cost[0] if math.isfinite(before_cost) else 0.0
+    progress.done(f"imbalance {solution.imbalance.total:.1e}")
     return Balance(
         success=solution.balanced,
         status=solution.status,
@@ -133,16 +139,25 @@ def balance(
         evaluations=solution.evaluations,
         cost_before=before_cost,
         cost=after_cost,
-        imbalance_before=monitor.imbalance[0],
-        imbalance=imbalance.total,
-        worst_unit=imbalance.worst_unit,
-        excluded=_excluded(kept, left_out),
+        imbalance_before=solved.monitor.imbalance[0],
+        imbalance=solution.imbalance.total,
+        worst_unit=solution.imbalance.worst_unit,
+        excluded=_excluded(kept, solved.left_out),
         log_scale=log_scale,
         before=circuit,
         circuit=after,
-        history=monitor.history(constant),
+        history=solved.monitor.history(constant),
         dyadic=dyadic,
     )
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """A solution with its final h, how it was reached, and what has no balance."""
+
+    solution: Solution
+    monitor: Monitor
+    left_out: list[Runaway]
 
 
 def _solve(
@@ -151,32 +166,46 @@ def _solve(
     tol: float,
     max_iter: int | None,
     progress: Progress,
+    units: Units,
     *,
     strict: bool,
-    units: Units,
-) -> tuple[Problem, list[Runaway], Solution, Monitor]:
+    quantum: float | None,
+) -> _Solved:
     """Leave out what has no balance, then solve; a solver that runs away shows what else to leave out."""
+    if not problem.connected.any():
+        raise UnbalanceableError(
+            "Nothing can be balanced: no costed synapse with a non-zero weight touches a free neuron, other than "
+            "self-connections, which no rescaling changes. Pin less, or give these synapses a cost."
+        )
     left_out: list[Runaway] = []
     runaway = find_runaway(problem)
     while True:
-        if runaway is not None:
-            if strict:
-                raise UnbalanceableError(_complaint(problem, runaway, units))
+        while runaway is not None:
             left_out.append(runaway)
             rest = without(problem, runaway)
-            if not rest.connected.any():
-                raise UnbalanceableError(_complaint(problem, runaway, units, nothing_left=True))
+            if strict or not rest.connected.any():
+                raise UnbalanceableError(_complaint(problem, rest, runaway, units))
             problem = rest
-        elif not problem.connected.any():
-            raise UnbalanceableError(
-                "Nothing can be balanced: no costed synapse with a non-zero weight touches a free neuron, other than "
-                "self-connections, which no rescaling changes. Pin less, or give these synapses a cost."
-            )
+            runaway = find_runaway(problem)
         monitor = Monitor(progress, tol)
         solution = solver.solve(problem, tol, max_iter, monitor)
-        runaway = None if solution.balanced or problem.symmetric else runaway_along(problem, solution.h)
+        if not solution.balanced and not problem.symmetric:
+            runaway = runaway_along(problem, _next_step(problem, solution.h, tol)) or runaway_along(problem, solution.h)
         if runaway is None:
-            return problem, left_out, solution, monitor
+            break
+    solution = replace(solution, h=_centred(problem, solution.h))
+    if quantum is not None:
+        rounded = _rounded(problem, solution.h, quantum)
+        solution = replace(solution, h=rounded, imbalance=Meter(problem)(rounded)[1])
+    return _Solved(solution, monitor, left_out)
+
+
+def _next_step(problem: Problem, h: Array, tol: float) -> Array:
+    """Where Newton would go from ``h``: along the way of a solver that runs away, its transients left behind."""
+    onwards, units = problem.restricted(problem.connected, h)
+    step = np.zeros(problem.size)
+    step[units] = Newton().solve(onwards, tol, 10, Monitor(Progress(None, ""), tol)).h
+    return step
 
 
 def _centred(problem: Problem, h: Array) -> Array:
@@ -191,7 +220,7 @@ def _centred(problem: Problem, h: Array) -> Array:
     return h - np.where(members, (total / np.maximum(count, 1))[problem.labels], 0.0)
 
 
-def _quantum(circuit: Circuit, units: Units) -> float:
+def _quantum(circuit: Circuit) -> float:
     """The smallest step of h with which every power of λ that is used moves by whole powers of two."""
     powers = [np.ravel(e) for p in circuit for e in (p.post_exponent, p.pre_exponent)]
     powers += [np.ravel(p.power) for population in circuit.populations.values() for p in population.parameters.values()]
@@ -250,32 +279,38 @@ def _total_cost(circuit: Circuit, terms: Mapping[str, list[Term]], kept: Mapping
     return total
 
 
-def _complaint(problem: Problem, runaway: Runaway, units: Units, *, nothing_left: bool = False) -> str:
-    """Which neurons have no balance, and why."""
-    touched = np.zeros(problem.size, dtype=bool)
-    for block in problem.blocks:
-        post, pre, _ = block.entries()
-        lost = runaway.lowers(block.a, block.b, post, pre)
-        touched[post[lost]] = touched[pre[lost]] = True
-    for ground in problem.grounds:
-        there = np.full(ground.unit.shape, -1)
-        ends = (ground.unit, there) if ground.a > 0 else (there, ground.unit)
-        touched[ground.unit[runaway.lowers(abs(ground.a), abs(ground.a), *ends)]] = True
-    culprits = np.flatnonzero(touched)
+def _complaint(problem: Problem, rest: Problem, runaway: Runaway, units: Units) -> str:
+    """Which neurons have no balance, and why: those that keep no cost when what has none is left out."""
+    culprits = np.flatnonzero(problem.connected & ~rest.connected)
     names = ", ".join(units.name(int(unit)) for unit in culprits[:5]) + (", ..." if culprits.size > 5 else "")
     if runaway.strong is not None:
         why = (
-            "they have costed synapses that lie on no directed cycle (all pinned neurons count as one), so that "
-            "nothing holds "
+            "they lie on no directed cycle of costed synapses (all pinned neurons count as one), so that nothing holds "
             "their cost: it falls for ever"
         )
         remedy = "Pin inputs and readouts, leave these synapses out of the cost"
     else:
         why = "scaling them one way lowers their cost for ever (their output does not grow as their input does)"
         remedy = "Pin some of them, check homogeneity and exponents"
-    what = "Nothing can be balanced" if nothing_left else f"{culprits.size} of {problem.size} units have no balance"
-    policy = "." if nothing_left else ", or use on_unbalanceable='exclude'."
-    return f"{what}. {names}: {why}. {remedy}{policy}"
+    if not rest.connected.any():
+        return f"Nothing can be balanced. {names}: {why}. {remedy}."
+    if culprits.size == 0:
+        names, why = _bridge(problem, runaway, units), "no path leads back, so that nothing holds their cost"
+    what = (
+        f"{culprits.size} of {problem.size} units have no balance" if culprits.size else "Some synapses have no balance"
+    )
+    return f"{what}. {names}: {why}. {remedy}, or use on_unbalanceable='exclude'."
+
+
+def _bridge(problem: Problem, runaway: Runaway, units: Units) -> str:
+    """One synapse without a balance, for a message."""
+    for block in problem.blocks:
+        post, pre, _ = block.entries()
+        lost = np.flatnonzero(runaway.lowers(block.a, block.b, post, pre))
+        if lost.size:
+            more = f" and {lost.size - 1} more" if lost.size > 1 else ""
+            return f"the synapse from {units.name(int(pre[lost[0]]))} to {units.name(int(post[lost[0]]))}{more}"
+    return "synapses from or to pinned neurons"
 
 
 def _message(solution: Solution, tol: float, dyadic: bool) -> str:
@@ -300,11 +335,11 @@ def _check(tol: float, max_iter: int | None, on_unbalanceable: str) -> None:
 
 def _check_neurons(circuit: Circuit, units: Units) -> None:
     neurons = sum(p.size for p in circuit.populations.values())
-    if neurons == 0 or not circuit.projections:
-        what = "no neurons" if neurons == 0 else "no synapses"
-        raise InvalidInputError(f"The network is empty: it has {what}, so there is nothing to balance.")
-    if units.size == 0:
+    if neurons and units.size == 0:
         raise InvalidInputError(
             f"No neuron is free: all {neurons} are pinned (or tied to a pinned one), so nothing can be rescaled. "
             "Pin less."
         )
+    if neurons == 0 or not circuit.projections:
+        what = "no neurons" if neurons == 0 else "no synapses that a rescaling could change"
+        raise InvalidInputError(f"The network is empty: it has {what}, so there is nothing to balance.")

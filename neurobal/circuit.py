@@ -115,6 +115,8 @@ class Circuit:
         self.binding: Binding | None = None
         self.basis = "declared"
         self.is_matrix = False
+        self.notes: list[str] = []  # what a reader of results should know of how the network was read
+        self.advice = ""  # how to change the model so that more of it can be balanced
 
     def add(
         self,
@@ -279,6 +281,7 @@ class Circuit:
     def _like(self) -> Circuit:
         after = Circuit()
         after.binding, after.basis, after.is_matrix = self.binding, self.basis, self.is_matrix
+        after.notes, after.advice = list(self.notes), self.advice
         return after
 
     def _append(self, projection: Projection) -> None:
@@ -296,6 +299,8 @@ class Circuit:
             return {}
         if isinstance(what, Mapping):
             chosen = dict(what)
+        elif self.is_matrix:
+            chosen = dict.fromkeys(self.populations, what)
         elif isinstance(what, str):
             chosen = {what: True}
         elif isinstance(what, (list, tuple, set, frozenset)) and what and all(isinstance(w, str) for w in what):

@@ -54,11 +54,14 @@ class Runaway:
 
 
 def find_runaway(problem: Problem) -> Runaway | None:
-    """What has no balance, decided without solving; None if everything has one, or the problem is too large to say."""
+    """What has no balance, decided without solving. None if everything has one, or if that is too large a question.
+
+    Of large problems with a != b only dead ends are found; call again without them to find what led there.
+    """
     if problem.symmetric:
         return _between_strong_components(problem)
     costs = sum(block.log_cost.nnz for block in problem.blocks) + sum(g.unit.size for g in problem.grounds)
-    return _by_linear_program(problem) if costs <= LARGEST_LINEAR_PROGRAM else None
+    return _by_linear_program(problem) if costs <= LARGEST_LINEAR_PROGRAM else _dead_ends(problem)
 
 
 def _between_strong_components(problem: Problem) -> Runaway | None:
@@ -75,6 +78,19 @@ def _between_strong_components(problem: Problem) -> Runaway | None:
         np.any(labels[ground.unit] != labels[-1]) for ground in problem.grounds
     )
     return runaway if lowered else None
+
+
+def _dead_ends(problem: Problem) -> Runaway | None:
+    """Units with costs on one side only: scaling them down (or up) lowers all of them and raises none."""
+    grows, falls = np.zeros(problem.size, dtype=bool), np.zeros(problem.size, dtype=bool)
+    for block in problem.blocks:
+        post, pre, _ = block.entries()
+        (grows if block.a > 0 else falls)[post] = True
+        (falls if block.b > 0 else grows)[pre] = True
+    for ground in problem.grounds:
+        (grows if ground.a > 0 else falls)[ground.unit] = True
+    direction = falls.astype(float) - grows
+    return Runaway(None, np.append(direction, 0.0)) if direction.any() else None
 
 
 def _by_linear_program(problem: Problem) -> Runaway | None:
@@ -110,13 +126,13 @@ def _by_linear_program(problem: Problem) -> Runaway | None:
     return Runaway(None, np.append(answer.x[:n], 0.0))
 
 
-def runaway_along(problem: Problem, h: Array) -> Runaway | None:
-    """The direction in which a solver ran away, if it proves that costs fall for ever: it lowers some, raises none."""
-    largest = np.abs(h).max(initial=0.0)
+def runaway_along(problem: Problem, step: Array) -> Runaway | None:
+    """The direction of a solver's steps, if it shows that costs fall for ever: it lowers some, raises none."""
+    largest = np.abs(step).max(initial=0.0)
     if largest == 0:
         return None
     # What moves with the fastest unit is running away; differences that stay bounded fade against it.
-    direction = np.append(h / largest, 0.0)
+    direction = np.append(step / largest, 0.0)
     falls = []
     for block in problem.blocks:
         post, pre, _ = block.entries()

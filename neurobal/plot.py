@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ def balance_scatter(
     colors = np.array([color] * len(x) if isinstance(color, str) else list(color))
     ax.plot(limits, limits, color=INK, lw=0.8, zorder=1)
     held, filled = shown & ~free, shown & free
-    kind = {"s": size, "clip_on": False}
+    kind: dict[str, Any] = {"s": size, "clip_on": False}
     ax.scatter(x[held], y[held], facecolors="none", edgecolors=colors[held], linewidths=0.9, zorder=2, **kind)
     ax.scatter(x[filled], y[filled], color=colors[filled], linewidths=0, alpha=0.8, zorder=3, **kind)
     ax.set(xscale="log", yscale="log", xlim=limits, ylim=limits, title=title)

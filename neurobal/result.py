@@ -144,7 +144,7 @@ class Balance:
             span = f"{np.exp(h.min()):.3g} ... {np.exp(h.max()):.3g}" if h.size else "-"
             free = int((~population.pinned).sum())
             lines.append(f"{name:16}{population.size:>9,}{free:>9,}   {span}")
-        lines += [f"left out: {excluded}" for excluded in self.excluded]
+        lines += [*self.before.notes, *(f"left out: {excluded}" for excluded in self.excluded)]
         if not self.success:
             lines.append(self.message)
         lines.append(str(self.certificate))

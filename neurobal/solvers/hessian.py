@@ -30,14 +30,16 @@ def _pool() -> ThreadPoolExecutor:
 
 
 class ScaledHessian:
-    """``v -> v - W v``; ``couplings`` is W, ``root`` is D^½."""
+    """``v -> v - W v``; ``couplings`` is W, ``root`` is D^½. A product counts as one of the potential's evaluations."""
 
     def __init__(self, potential: Potential, point: Point) -> None:
+        self._potential = potential
         self.root = np.sqrt(np.where(point.curvature > 0, point.curvature, 1.0))
         self.couplings = _couplings(potential, point, 1.0 / self.root)
         self._parts = _row_parts(self.couplings)
 
     def __matmul__(self, v: Array) -> Array:
+        self._potential.evaluations += 1
         if len(self._parts) == 1:
             product = self._parts[0] @ v
         else:

@@ -28,6 +28,8 @@ WARM_STEPS = 8
 LARGEST_STEP = 4.0  # of one Newton step, in units of the largest exponent
 # A coarse correction costs about this many pairs of mat-vecs; it is worth while where more than that can be saved.
 COARSE_PAYS = 500
+FAINT = 1e-7  # share of a component's cost below which a unit is balanced by itself, at the end
+STALE = 1.0  # logarithmic change of costs after which a coarse correction is formed anew
 WATCH = 25  # conjugate-gradient iterations after which their rate of convergence is trusted
 
 
@@ -50,7 +52,7 @@ class Newton:
             monitor.record(math.exp(min(logs.log_cost, 709.0)), logs.imbalance)
             h = _approach(problem, h)
         h, iterations, evaluations, imbalance = _descend(problem, h, tol, budget, monitor)
-        if wide:
+        if wide or (imbalance.total <= tol and not imbalance.within(tol) and iterations < budget):
             h, imbalance, extra = _settle_weak_units(problem, h, tol, budget, monitor)
             evaluations += extra
         balanced = imbalance.within(tol)
@@ -86,7 +88,7 @@ def _descend(
 
     inner = _InnerSolver(problem, potential, tol)
     iterations = 0
-    while not imbalance.within(tol) and iterations < budget:
+    while not imbalance.within(tol) and iterations < budget and not _only_weak_units_left(potential, point, tol):
         if np.abs(point.h - potential.base).max(initial=0.0) * problem.slopes()[1] > WIDE:
             potential.rebase(point.h)
             point = potential.at(point.h)
@@ -99,6 +101,14 @@ def _descend(
         iterations += 1
         record()
     return point.h, iterations, potential.evaluations, imbalance
+
+
+def _only_weak_units_left(potential: Potential, point: Point, tol: float) -> bool:
+    """Whether what is not balanced yet are units whose costs are close to nothing beside their component's."""
+    gap, both = np.abs(point.gradient), point.incoming + point.outgoing
+    open_units = gap > tol**0.5 * both
+    weak = both < FAINT * point.mass[potential.problem.labels]
+    return potential.imbalance(point).total <= tol and bool(weak[open_units].all())
 
 
 def _osborne_step(point: Point) -> Array:
@@ -144,6 +154,7 @@ class _InnerSolver:
         self._problem, self._potential, self._tol = problem, potential, tol
         self._assembled = False
         self._coarse: CoarseCorrection | None = None
+        self._coarse_at = np.zeros(0)
         # Piecewise constant corrections need constants to be slow modes: a = b.
         self._may_coarsen = problem.symmetric and problem.size >= 1000
 
@@ -155,7 +166,7 @@ class _InnerSolver:
         bound = np.max(np.divide(total, point.mass**2, out=np.zeros_like(total), where=point.mass > 0)) ** 0.5
         residual = -point.gradient / root
         goal = max(
-            min(0.3, imbalance.total) * float(bound * np.linalg.norm(residual)),
+            min(0.3, imbalance.total) * float(bound) * _dot(residual, residual) ** 0.5,
             0.3 * min(self._tol, imbalance.total),
         ) / float(bound)
         solution = np.zeros(self._problem.size)
@@ -165,23 +176,28 @@ class _InnerSolver:
                 return self._potential.hessian_product(point, v / root) / root
 
             solution, residual, rate = _conjugate_gradients(product, solution, residual, goal, WATCH, None)
-            if np.linalg.norm(residual) <= goal:
+            if _dot(residual, residual) ** 0.5 <= goal:
                 return solution / root
             self._assembled = True
         hessian = ScaledHessian(self._potential, point)
-        if self._coarse is not None:
-            self._coarse.update(hessian)
+        if self._coarse is not None and np.abs(point.h - self._coarse_at).max() * self._problem.slopes()[1] > STALE:
+            self._update_coarse(hessian, point)
         while True:
             undecided = self._may_coarsen and self._coarse is None
             limit = 2 * WATCH if undecided else 10 * WATCH + 2 * self._problem.size
             solution, residual, rate = _conjugate_gradients(
                 hessian.__matmul__, solution, residual, goal, limit, self._coarse
             )
-            if not undecided or np.linalg.norm(residual) <= goal:
+            if not undecided or _dot(residual, residual) ** 0.5 <= goal:
                 return solution / root
-            if self._coarse_pays(rate, float(bound * np.linalg.norm(residual))):
+            if self._coarse_pays(rate, float(bound) * _dot(residual, residual) ** 0.5):
                 self._coarse = CoarseCorrection(self._problem, aggregates(hessian))
-                self._coarse.update(hessian)
+                self._update_coarse(hessian, point)
+
+    def _update_coarse(self, hessian: ScaledHessian, point: Point) -> None:
+        assert self._coarse is not None
+        self._coarse.update(hessian)
+        self._coarse_at = point.h
 
     def _coarse_pays(self, rate: float, now: float) -> bool:
         """Whether the way to the tolerance, at the present rate, is longer than a coarse correction."""
@@ -199,27 +215,32 @@ def _conjugate_gradients(
     """Improve ``solution`` until |residual| <= goal; returns it, its residual and the rate of convergence."""
     along = np.zeros_like(residual)
     previous = np.inf
-    norms = [float(np.linalg.norm(residual))]
+    norms = [_dot(residual, residual) ** 0.5]
     for _ in range(limit):
         if norms[-1] <= goal:
             break
         preconditioned = residual if coarse is None else residual + coarse(residual)
-        now = float(residual @ preconditioned)
+        now = _dot(residual, preconditioned)
         along *= now / previous
         along += preconditioned
         previous = now
         image = product(along)
-        curvature = float(along @ image)
+        curvature = _dot(along, image)
         if curvature <= 0:
             break
         step = now / curvature
         solution += step * along
         image *= step
         residual -= image
-        norms.append(float(np.linalg.norm(residual)))
+        norms.append(_dot(residual, residual) ** 0.5)
     half = max(len(norms) // 2, 1)
-    rate = np.log(norms[-half] / max(norms[-1], 1e-300)) / half
+    rate = np.log(max(norms[-half], 1e-300) / max(norms[-1], 1e-300)) / half
     return solution, residual, float(rate)
+
+
+def _dot(x: Array, y: Array) -> float:
+    """The scalar product, without BLAS: its threads wait for each other on a busy machine, and sum in varying order."""
+    return float(np.einsum("i,i->", x, y))
 
 
 def _approach(problem: Problem, h: Array) -> Array:

@@ -1,0 +1,1 @@
+"""Brian2: the only place that imports it."""

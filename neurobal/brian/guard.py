@@ -1,0 +1,46 @@
+"""A check before every run: the constants that a symmetry rests on still have the values that it was derived with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from brian2.core.base import BrianObject
+
+from neurobal.brian.objects import constant_value
+from neurobal.errors import NeurobalError
+
+
+def guard(objects: Mapping[str, BrianObject], assumed: Mapping[tuple[str, str], float]) -> Callable[[], None]:
+    """Let these objects check their constants whenever a network that holds them starts to run.
+
+    A constant that was zero fits any scale; one that is no longer zero makes the rescaled model another one. Returns
+    the function that takes the checks away again.
+    """
+    guarded = {owner: objects[owner] for owner, _ in assumed if owner in objects}
+    for owner, obj in guarded.items():
+        expected = {name: value for (whose, name), value in assumed.items() if whose == owner}
+        obj.before_run = _checked(obj, expected)
+
+    def remove() -> None:
+        for obj in guarded.values():
+            obj.__dict__.pop("before_run", None)
+
+    return remove
+
+
+def _checked(obj: BrianObject, expected: Mapping[str, float]) -> Callable[[Any], None]:
+    original = obj.before_run
+
+    def before_run(run_namespace: Any) -> None:
+        for name, value in expected.items():
+            now = constant_value(obj, name, run_namespace)
+            if now != value:
+                raise NeurobalError(
+                    f"The constant {name!r} of {obj.name!r} was {value:g} when the network was balanced and is {now:g} "
+                    "now; the symmetry that balancing used does not hold any more. Call revert() on the result and balance "
+                    f"again, or restore {name}."
+                )
+        original(run_namespace)
+
+    return before_run

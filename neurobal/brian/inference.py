@@ -1,0 +1,50 @@
+"""Brian2 network → its symmetries: collect the statements, leave the rest to algebra."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from brian2 import Network, collect
+from brian2.core.base import BrianObject
+from brian2.core.namespace import get_local_namespace
+
+from neurobal.errors import InvalidInputError
+from neurobal.symmetry.symmetries import Symmetries
+
+from .statements import collect_statements
+
+
+def symmetries(
+    network: Network | Iterable[BrianObject] | None = None,
+    *,
+    namespace: Mapping[str, Any] | None = None,
+    level: int = 0,
+) -> Symmetries:
+    """What may be rescaled in a Brian2 network without changing what it computes, and what stands in the way.
+
+    Every neuron i of a group gets a scale λ_i > 0 of its own; a quantity x of it moves as x → λ_i^p x. The powers p are
+    derived from the equations, exactly; with λ a power of two a simulation stays the same bit by bit.
+
+    Parameters
+    ----------
+    network
+        A Network, a list of Brian2 objects, or None for all objects that ``run()`` would run here.
+    namespace
+        Values of the constants in the equations; by default the names visible where this function is called.
+    level
+        How many calls further up objects and constants are to be looked up.
+    """
+    if network is None:
+        objects: list[BrianObject] = list(collect(level=level + 1))
+    elif isinstance(network, Network):
+        objects = list(network.objects)
+    else:
+        objects = [network] if isinstance(network, BrianObject) else list(network)
+        strangers = [type(obj).__name__ for obj in objects if not isinstance(obj, BrianObject)]
+        if strangers:
+            raise InvalidInputError(
+                f"symmetries: expected a Network or a list of Brian2 objects, got {', '.join(sorted(set(strangers)))}."
+            )
+    names = get_local_namespace(level=level + 1) if namespace is None else namespace
+    return Symmetries(collect_statements(objects, names))

@@ -1,0 +1,240 @@
+"""What moves along when neurons of a Brian2 network are rescaled: which variables, by which powers of λ.
+
+Declared by the user, or else derived from the equations; a certificate's basis says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from brian2 import Synapses
+from brian2.core.base import BrianObject
+
+from neurobal.brian.objects import constant_value, float_array, parent
+from neurobal.brian.statements import collect_statements
+from neurobal.errors import InvalidInputError, NotHomogeneousError, did_you_mean
+from neurobal.symmetry.model import Model, Variable
+from neurobal.symmetry.symmetries import Symmetries
+
+Array: TypeAlias = np.ndarray
+
+
+@dataclass(frozen=True)
+class GroupMotion:
+    """How a group's variables move: ``x -> c + λ**power (x - c)``, with an origin c: 0 unless ``origins`` says else."""
+
+    powers: Mapping[str, float] = field(default_factory=dict)
+    origins: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SynapticMotion:
+    """How variables of one Synapses move: ``x -> x λ_post**p λ_pre**q``, powers (p, q); ``weights`` can be costed."""
+
+    weights: tuple[str, ...] = ()
+    powers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Motion:
+    """All that moves in a network, and where that knowledge comes from.
+
+    ``held`` says of groups that cannot move why not. ``assumed`` are constants of the model, by (owner, name), whose
+    values the symmetries rest on. ``advice`` is how to change the model so that more can be balanced.
+    """
+
+    groups: Mapping[str, GroupMotion]
+    synapses: Mapping[str, SynapticMotion]
+    constant: frozenset[tuple[str, str]]
+    basis: str
+    held: Mapping[str, str] = field(default_factory=dict)
+    assumed: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    advice: str = ""
+
+    def parameters(self, group: str) -> dict[str, float]:
+        """Those of a group's moving variables that the simulation itself never changes."""
+        powers = self.groups[group].powers if group in self.groups else {}
+        return {key: power for key, power in powers.items() if (group, key) in self.constant}
+
+
+def find_motion(
+    objects: list[BrianObject],
+    groups: Mapping[str, Any],
+    synapses: Mapping[str, Synapses],
+    pins: Mapping[str, Array],
+    scaling: Mapping[str, Any],
+    homogeneity: Mapping[str, float],
+    namespace: Mapping[str, Any],
+) -> Motion:
+    """What moves, for all groups that are not wholly pinned.
+
+    ``scaling`` declares, ``homogeneity`` overrides b of what a group sends; the rest is derived from the equations.
+    """
+    _check_declaration(groups, synapses, scaling)
+    for name, b in homogeneity.items():
+        if name not in groups:
+            raise InvalidInputError(f"homogeneity: there is no group {name!r}.{did_you_mean(name, groups)}")
+        _check_power(b, f"homogeneity[{name!r}]")
+    model = collect_statements(objects, namespace)
+    found = Symmetries(model, {name: said for name, said in scaling.items() if said is not None})
+    free = [name for name in groups if not pins[name].all()]
+    movable = [n for n in free if n in scaling or n in homogeneity or found.groups[n].scalable]
+    held = {name: _why_not(found, name) for name in free if name not in movable}
+    for name in movable:
+        if found.groups[name].choices and name not in scaling:
+            raise NotHomogeneousError(_choices(found, name))
+    if not movable and free:
+        raise NotHomogeneousError(f"No neuron can be rescaled without changing what the network computes.\n{found}")
+    moving_groups = {name: _group_motion(found, groups[name], scaling.get(name), namespace) for name in movable}
+    moving_synapses = {
+        name: _synaptic_motion(found, one, scaling, homogeneity, movable)
+        for name, one in synapses.items()
+        if not {parent(one.source).name, parent(one.target).name}.isdisjoint(movable)
+    }
+    return Motion(
+        moving_groups,
+        moving_synapses,
+        _constants(model, groups),
+        _basis(found, scaling, homogeneity),
+        held,
+        found.assumed,
+        _advice(found, movable),
+    )
+
+
+def _basis(found: Symmetries, scaling: Mapping[str, Any], homogeneity: Mapping[str, float]) -> str:
+    """Where the symmetries come from: "equations", "declared", or "assumed" if the equations do not confirm them."""
+    overridden = any(b != found.groups[name].homogeneity for name, b in homogeneity.items())
+    if found.contradicted or overridden or (found.unread and not scaling):
+        return "assumed"
+    return "declared" if scaling else "equations"
+
+
+def _group_motion(found: Symmetries, group: Any, declared: Any, namespace: Mapping[str, Any]) -> GroupMotion:
+    if declared is not None:
+        return GroupMotion({key: float(power) for key, power in declared.items() if power})
+    symmetry = found.groups[group.name]
+    origins = {key: constant_value(group, constant, namespace) for key, constant in symmetry.origins.items()}
+    return GroupMotion({key: float(power) for key, power in symmetry.powers.items() if power}, origins)
+
+
+def _synaptic_motion(
+    found: Symmetries,
+    synapses: Synapses,
+    scaling: Mapping[str, Any],
+    homogeneity: Mapping[str, float],
+    movable: Iterable[str],
+) -> SynapticMotion:
+    """The motion of one Synapses; an end that cannot move does not count."""
+    source, target = parent(synapses.source).name, parent(synapses.target).name
+    if synapses.name in scaling:
+        if scaling[synapses.name] is None:
+            return SynapticMotion()
+        weight, a, b = scaling[synapses.name]
+        weights: tuple[str, ...] = (weight,)
+        powers = {weight: (float(a), -float(b))}
+    else:
+        symmetry = found.projections[synapses.name]
+        weights = tuple(weight.variable for weight in symmetry.weights)
+        powers = {key: (float(post), float(pre)) for key, (post, pre) in symmetry.powers.items()}
+    for weight in weights:
+        post, pre = powers.get(weight, (0.0, 0.0))
+        if target in homogeneity and post == 0:
+            post = 1.0  # who assumes a homogeneity assumes that incoming weights move by λ
+        powers[weight] = (post, -float(homogeneity[source])) if source in homogeneity else (post, pre)
+    powers = {key: (post * (target in movable), pre * (source in movable)) for key, (post, pre) in powers.items()}
+    if synapses.name not in scaling and not any(any(pair) for pair in powers.values()):
+        for end in (source, target):
+            if end in scaling:
+                raise NotHomogeneousError(_silent_synapses(synapses, weights, end))
+    return SynapticMotion(weights, {key: pair for key, pair in powers.items() if any(pair)})
+
+
+def _constants(model: Model, groups: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """Variables of neuron groups that no statement of the model changes."""
+    changed = set()
+    for part in (model.populations, model.projections):
+        for statement in (line for owner in part.values() for line in owner.statements):
+            target = statement.scope.get(statement.target) if statement.target else None
+            if isinstance(target, Variable):
+                changed.add((target.owner, target.name))
+    return frozenset((name, key) for name, group in groups.items() for key in group.variables) - changed
+
+
+def _check_declaration(groups: Mapping[str, Any], synapses: Mapping[str, Synapses], scaling: Mapping[str, Any]) -> None:
+    """Every declared variable exists and can be scaled, and every power is a number."""
+    known = [*groups, *synapses]
+    for name, said in scaling.items():
+        where = f"scaling[{name!r}]"
+        if name in groups:
+            if not isinstance(said, Mapping):
+                raise InvalidInputError(
+                    f"{where}: expected a dict from variable to power, such as {{'v': 1, 'v_th': 1}}, got {said!r}."
+                )
+            for key, power in said.items():
+                float_array(groups[name], key, "variable")
+                _check_power(power, f"{where}[{key!r}]")
+        elif name in synapses:
+            if said is None:
+                continue
+            if not (isinstance(said, tuple) and len(said) == 3 and isinstance(said[0], str)):
+                raise InvalidInputError(
+                    f"{where}: expected (weight variable, a, b) such as ('w', 1, 1), or None if nothing of these "
+                    f"synapses moves; got {said!r}."
+                )
+            float_array(synapses[name], said[0], "weight")
+            for power in said[1:]:
+                _check_power(power, where)
+        else:
+            raise InvalidInputError(
+                f"scaling: there is no group and no Synapses {name!r} in this network.{did_you_mean(name, known)}"
+            )
+
+
+def _check_power(power: Any, where: str) -> None:
+    if isinstance(power, bool) or not np.isscalar(power) or not np.isfinite(float(power)):  # type: ignore[arg-type]
+        raise InvalidInputError(f"{where}: expected a finite number as the power of λ, got {power!r}.")
+
+
+def _why_not(found: Symmetries, group: str) -> str:
+    """One line about a group that cannot be rescaled."""
+    if not found.receives(group):
+        return "nothing comes into it"
+    obstacles = found.obstacles(group)
+    return f"not homogeneous: {obstacles[0]}" if obstacles else "its incoming weights cannot move"
+
+
+def _choices(found: Symmetries, group: str) -> str:
+    listed = "\n".join(
+        f"  ({k}) " + ", ".join(f"{key}: λ^{power}" for key, power in choice.items())
+        for k, choice in enumerate(found.groups[group].choices, 1)
+    )
+    return (
+        f"Neurons of group {group!r} can be rescaled in more than one way that leaves the function unchanged, and each "
+        f"has another balance:\n{listed}\n"
+        f"Say which is meant: scaling={{{group!r}: {{variable: power, ...}}, and for each of its Synapses 'name': (weight, "
+        "a, b)}."
+    )
+
+
+def _silent_synapses(synapses: Synapses, weights: tuple[str, ...], group: str) -> str:
+    weight = weights[0] if weights else "w"
+    return (
+        f"scaling declares how group {group!r} moves, but by its equations the weights of its Synapses "
+        f"{synapses.name!r} do not move along. Declare them too: {synapses.name!r}: ({weight!r}, 1, 1), with the powers "
+        f"a of the postsynaptic and b of the presynaptic λ (b = 0 for spikes of a fixed size), or {synapses.name!r}: None if nothing of them moves."
+    )
+
+
+def _advice(found: Symmetries, movable: Iterable[str]) -> str:
+    """The changed model lines for groups whose output does not move with their input."""
+    lines = []
+    for name in movable:
+        remedy = found.remedy(name)
+        if remedy is not None:
+            lines += [f"What {name!r} sends does not scale with what it receives. What would lift it:"]
+            lines += [f"    {line}" for line in remedy.lines()]
+    return "\n".join(lines)

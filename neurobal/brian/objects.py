@@ -1,0 +1,140 @@
+"""Which Brian2 objects make up a network, and what their variables hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from brian2 import Network, NeuronGroup, Subgroup, Synapses, collect
+from brian2.core.base import BrianObject
+from brian2.core.network import _get_all_objects
+from brian2.core.spikesource import SpikeSource
+from brian2.core.variables import ArrayVariable, Subexpression
+from brian2.devices.device import RuntimeDevice, get_device
+
+from neurobal.errors import InvalidInputError, NeurobalError, did_you_mean
+
+
+def brian_objects(network: Network | Iterable[BrianObject] | None, level: int = 0) -> list[BrianObject]:
+    """All objects of a network, a list, or (None) of what ``run()`` would run ``level`` calls further up; by name."""
+    if network is None:
+        top: Iterable[BrianObject] = collect(level=level + 1)
+    elif isinstance(network, Network):
+        top = network.objects
+    else:
+        top = [network] if isinstance(network, BrianObject) else list(network)
+        for obj in top:
+            if not isinstance(obj, BrianObject):
+                raise InvalidInputError(
+                    "network: expected a Network or a list of Brian2 objects; the list holds a "
+                    f"{type(obj).__name__}, {obj!r}."
+                )
+    found = _get_all_objects(set(top))
+    # A subgroup is a view; what it shows belongs to its group, also when only the view was listed.
+    found |= {parent(obj) for obj in found if isinstance(obj, Subgroup)}
+    return sorted((obj for obj in found if not isinstance(obj, Subgroup)), key=lambda obj: obj.name)
+
+
+def parent(group: Any) -> Any:
+    """The group itself, or the one that a subgroup is part of."""
+    return group.source if isinstance(group, Subgroup) else group
+
+
+def neuron_groups(objects: Iterable[BrianObject]) -> dict[str, Any]:
+    """Everything that has neurons, by name: NeuronGroups and sources of spikes."""
+    return {obj.name: obj for obj in objects if isinstance(obj, SpikeSource) and not isinstance(obj, Synapses)}
+
+
+def synapses_objects(objects: Iterable[BrianObject]) -> dict[str, Synapses]:
+    """All Synapses, by name."""
+    return {obj.name: obj for obj in objects if isinstance(obj, Synapses)}
+
+
+def is_input(group: Any) -> bool:
+    """Whether a group is pinned by its nature: PoissonGroup, SpikeGeneratorGroup and the like have nothing to scale."""
+    return not isinstance(group, NeuronGroup)
+
+
+def float_array(owner: Any, name: str, what: str) -> ArrayVariable:
+    """The variable ``name`` of a group or Synapses, if its values can be scaled; otherwise an error that says why not.
+
+    ``what`` says what it is declared as, for the message.
+    """
+    variables = owner.variables
+    where = f"{what} {name!r} of {owner.name!r}"
+    plain = {key for key, v in variables.items() if isinstance(v, ArrayVariable) and v.owner.name == owner.name}
+    known = sorted(key for key in plain if not key.startswith("_") and key not in ("i", "j", "N", "t", "dt"))
+    if name not in variables:
+        equations = getattr(owner, "event_driven", None)
+        if equations is not None and name in equations:
+            raise InvalidInputError(_event_driven(where))
+        raise InvalidInputError(
+            f"scaling: the {where} is no variable of it. If it is a constant of the script, make it a variable of "
+            "its own "
+            f"({name} : 1 in the model, then {owner.name}.{name} = ...).{did_you_mean(name, known)}"
+        )
+    variable = variables[name]
+    if isinstance(variable, Subexpression):
+        raise InvalidInputError(
+            f"scaling: the {where} is a subexpression; declare the variables that it is computed from."
+        )
+    if not isinstance(variable, ArrayVariable):
+        raise InvalidInputError(
+            f"scaling: the {where} is a constant, one value for all; make it a parameter ({name} : ... in the model)."
+        )
+    if variable.scalar:
+        raise InvalidInputError(
+            f"scaling: the {where} is shared, so it cannot move by a factor of its own at each neuron or synapse. "
+            "Remove the flag (shared)."
+        )
+    if variable.owner.name != owner.name:
+        raise InvalidInputError(
+            f"scaling: the {where} belongs to {variable.owner.name!r} (linked, or of another group); declare it there."
+        )
+    if not np.issubdtype(variable.dtype, np.floating):
+        raise InvalidInputError(
+            f"scaling: the {where} holds {np.dtype(variable.dtype).name} values; only floats can be scaled "
+            f"(without the flag in '{name} : integer' or '{name} : boolean')."
+        )
+    event_driven = getattr(owner, "event_driven", None)
+    if event_driven is not None and name in event_driven.diff_eq_names:
+        raise InvalidInputError(_event_driven(where))
+    if variable.read_only:
+        raise InvalidInputError(f"scaling: the {where} is read-only.")
+    return variable
+
+
+def _event_driven(where: str) -> str:
+    return (
+        f"scaling: the {where} is event-driven: its value is out of date between spikes. Use (clock-driven), or a "
+        "weight of its own beside it."
+    )
+
+
+def constant_value(owner: Any, name: str, namespace: Mapping[str, Any]) -> float:
+    """The value, in base units, of a constant that the equations of a group or Synapses use."""
+    found = owner._resolve(name, run_namespace=namespace, user_identifier=False)
+    return float(np.ravel(found.get_value())[0])
+
+
+def values_of(variable: ArrayVariable) -> np.ndarray:
+    """A copy of a variable's values, in base units."""
+    try:
+        return np.array(variable.get_value())
+    except NotImplementedError as error:
+        raise NeurobalError(
+            f"Values of {variable.name!r} of {variable.owner.name!r} are not known before the standalone simulation "
+            "runs. Set them from arrays instead of strings (group.v = array; synapses.connect(i=array, j=array); "
+            "synapses.w = array), or balance in runtime mode first."
+        ) from error
+
+
+def check_device() -> None:
+    """Refuse a standalone simulation that has run: what is written to it now would be silently ignored."""
+    device = get_device()
+    if not isinstance(device, RuntimeDevice) and getattr(device, "has_been_run", False):
+        raise NeurobalError(
+            "The standalone simulation has been built and run; values that are written now would be ignored. Balance "
+            "before the first run, or pass the balanced values to device.run(run_args={synapses.w: values, ...})."
+        )

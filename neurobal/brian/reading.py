@@ -1,0 +1,149 @@
+"""From Brian2 objects to a `Circuit`: groups become populations, Synapses become projections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from brian2 import Network, Subgroup, Synapses
+from brian2.core.base import BrianObject
+from brian2.core.namespace import get_local_namespace
+
+from neurobal.adapters import read
+from neurobal.brian.binding import BrianBinding
+from neurobal.brian.motion import Motion, find_motion
+from neurobal.brian.objects import (
+    brian_objects,
+    check_device,
+    float_array,
+    is_input,
+    neuron_groups,
+    parent,
+    synapses_objects,
+    values_of,
+)
+from neurobal.circuit import Circuit, neuron_mask
+from neurobal.errors import InvalidInputError, did_you_mean
+
+
+@read.register(Network)
+@read.register(BrianObject)
+@read.register(list)
+@read.register(tuple)
+@read.register(set)
+@read.register(type(None))
+def read_network(
+    network: Any,
+    *,
+    pinned: Any = None,
+    tied: Any = None,
+    homogeneity: Any = None,
+    scaling: Mapping[str, Any] | None = None,
+    namespace: dict[str, Any] | None = None,
+    level: int = 0,
+) -> Circuit:
+    """A snapshot of a Brian2 network. Nothing in it is changed; its `binding` writes scales back."""
+    check_device()
+    if homogeneity is not None and not isinstance(homogeneity, Mapping):
+        raise InvalidInputError("homogeneity: for a Brian2 network give a dict from a group's name to a number.")
+    objects = brian_objects(network, level=level + 1)
+    groups, synapses = neuron_groups(objects), synapses_objects(objects)
+    for one in synapses.values():
+        for end in (parent(one.source), parent(one.target)):
+            if end.name not in groups and not isinstance(end, Synapses):
+                groups[end.name] = end  # not listed, but needed: what is not simulated has no scale of its own
+    pins = _pins(pinned, groups)
+    names = get_local_namespace(level + 1) if namespace is None else namespace
+    motion = find_motion(objects, groups, synapses, pins, scaling or {}, homogeneity or {}, names)
+    circuit = Circuit()
+    circuit.basis = motion.basis
+    circuit.notes = [f"held at λ = 1: {name}, {reason}" for name, reason in motion.held.items()]
+    circuit.advice = motion.advice
+    for name, group in groups.items():
+        circuit.add(
+            name,
+            len(group),
+            pinned=pins[name] | (name in motion.held),
+            parameters=_parameters(group, motion),
+        )
+    for one in synapses.values():
+        _add_projections(circuit, one, motion)
+    circuit.binding = BrianBinding(
+        groups,
+        synapses,
+        motion,
+        {"pinned": pinned, "tied": tied, "homogeneity": homogeneity, "scaling": scaling, "namespace": names},
+    )
+    return circuit.with_constraints(tied=tied)
+
+
+def _parameters(group: Any, motion: Motion) -> dict[str, tuple[np.ndarray, float]]:
+    """The moving constants of a group, measured from where they are measured from."""
+    return {
+        key: (values_of(float_array(group, key, "variable")) - motion.groups[group.name].origins.get(key, 0.0), power)
+        for key, power in motion.parameters(group.name).items()
+    }
+
+
+def _add_projections(circuit: Circuit, synapses: Synapses, motion: Motion) -> None:
+    """One Synapses object as a projection for each weight that moves; those that target synapses are left out."""
+    moves = motion.synapses.get(synapses.name)
+    if moves is None:
+        return
+    weights = [weight for weight in moves.weights if weight in moves.powers]
+    for weight in weights:
+        name = synapses.name if len(weights) == 1 else f"{synapses.name}.{weight}"
+        _add_projection(circuit, synapses, weight, name, moves.powers[weight])
+
+
+def _add_projection(circuit: Circuit, synapses: Synapses, weight: str, name: str, powers: tuple[float, float]) -> None:
+    variable = float_array(synapses, weight, "weight")
+    pre, post = (values_of(synapses.variables[key]) for key in ("_synaptic_pre", "_synaptic_post"))
+    if pre.size == 0 and not synapses._connect_called:
+        raise InvalidInputError(
+            f"Synapses {synapses.name!r} are not connected yet: call {synapses.name}.connect(...) first."
+        )
+    dimension = None if variable.dim.is_dimensionless else variable.dim
+    circuit.connect(
+        parent(synapses.source).name,
+        parent(synapses.target).name,
+        post_index=post,
+        pre_index=pre,
+        weight=values_of(variable),
+        post_exponent=powers[0],
+        pre_exponent=-powers[1],
+        name=name,
+        dimension=dimension,
+    )
+
+
+def _pins(pinned: Any, groups: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Pinned neurons by group, from names, groups, subgroups, or a dict; inputs are pinned by nature."""
+    masks = {name: np.full(len(group), is_input(group)) for name, group in groups.items()}
+    if pinned is None:
+        return masks
+    if isinstance(pinned, Mapping):
+        chosen = list(pinned.items())
+    else:
+        listed = [pinned] if isinstance(pinned, (str, BrianObject)) else list(pinned)
+        chosen = [(item, True) for item in listed]
+    for item, what in chosen:
+        if isinstance(item, Subgroup):
+            name, what = item.source.name, _within(item, what)
+        elif isinstance(item, BrianObject):
+            name = item.name
+        else:
+            name = item
+        if name not in masks:
+            raise InvalidInputError(f"pinned: there is no group {name!r} in this network.{did_you_mean(name, masks)}")
+        masks[name] |= neuron_mask(what, masks[name].size, f"pinned, group {name!r}")
+    return masks
+
+
+def _within(subgroup: Subgroup, what: Any) -> np.ndarray:
+    """What was said of a subgroup's neurons, for those of its group."""
+    mask = np.zeros(len(subgroup.source), dtype=bool)
+    part = np.arange(subgroup.start, subgroup.stop)
+    mask[part[neuron_mask(what, part.size, f"pinned, subgroup {subgroup.name!r}")]] = True
+    return mask

@@ -1,0 +1,94 @@
+"""Which synaptic variable is the weight?
+
+What a synapse sends is written to a postsynaptic variable. Its strength is the nearest parameter upstream: in
+``g_post += w`` itself, or behind synaptic states (``I_post = s`` with ``on_pre='s += w'``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .expressions import names_in
+from .model import Kind, Projection, Statement, Variable
+
+
+@dataclass(frozen=True)
+class Weight:
+    """The variable that carries the strength of what one line sends, and those that could as well."""
+
+    variable: str
+    others: tuple[str, ...] = ()
+
+
+def transmissions(projection: Projection) -> list[Statement]:
+    """The lines by which these synapses write to their postsynaptic neurons."""
+    return [s for s in projection.statements if isinstance(s.target, str) and _is_post(s)]
+
+
+def find_weights(projection: Projection, moves: Callable[[str], bool]) -> list[Weight]:
+    """The weights of these synapses, one for each line that sends something; empty if only constants are sent.
+
+    ``moves`` tells which variables can be rescaled at all: a factor that cannot is no weight if another one can.
+    """
+    found: dict[str, Weight] = {}
+    for statement in transmissions(projection):
+        candidates = _nearest_parameters(projection, statement)
+        candidates = [name for name in candidates if moves(name)] or candidates[:1]
+        candidates.sort(key=_resemblance)
+        if candidates and candidates[0] not in found:
+            rivals = [name for name in candidates[1:] if _resemblance(name) == _resemblance(candidates[0])]
+            found[candidates[0]] = Weight(candidates[0], tuple(rivals))
+    return list(found.values())
+
+
+def _is_post(statement: Statement) -> bool:
+    target = statement.scope.get(statement.target or "")
+    return isinstance(target, Variable) and target.seen_from == "post" and target.owner != statement.place.owner
+
+
+def _resemblance(name: str) -> int:
+    """Rank by how modellers call their weights."""
+    lower = name.lower()
+    tests = (lower in ("w", "weight"), lower.startswith("w"), lower in ("j", "g", "k"), True)
+    return tests.index(True)
+
+
+def _nearest_parameters(projection: Projection, start: Statement) -> list[str]:
+    """Breadth first against the direction of computation, until a level mentions stored parameters."""
+    level: Sequence[Statement] = [start]
+    seen = {id(start)}
+    states: list[str] = []
+    while level:
+        parameters: list[str] = []
+        names: list[str] = []
+        queue = list(level)
+        while queue:
+            statement = queue.pop(0)
+            for name in names_in(statement.expression):
+                reference = statement.scope.get(name)
+                if isinstance(reference, Variable) and reference.owner != projection.name:
+                    continue
+                if isinstance(reference, Variable) and reference.kind is Kind.PARAMETER:
+                    parameters.append(name)
+                elif reference is None or (isinstance(reference, Variable) and reference.kind is Kind.EXPRESSION):
+                    # A definition, or a name of this block only, stands for what it is computed from: same level.
+                    queue += _new(projection, [name], seen, statement.block)
+                elif isinstance(reference, Variable) and reference.kind is Kind.STATE:
+                    names.append(name)
+        if parameters:
+            return list(dict.fromkeys(parameters))
+        states = states or names
+        level = _new(projection, names, seen)
+    return list(dict.fromkeys(states))
+
+
+def _new(projection: Projection, names: Sequence[str], seen: set[int], block: int | None = None) -> list[Statement]:
+    """The lines not seen yet that compute these names."""
+    found = [
+        s
+        for s in projection.statements
+        if s.target in names and id(s) not in seen and (s.target in s.scope or s.block == block)
+    ]
+    seen.update(map(id, found))
+    return found
