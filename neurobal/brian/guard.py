@@ -38,8 +38,8 @@ def _checked(obj: BrianObject, expected: Mapping[str, float]) -> Callable[[Any],
             if now != value:
                 raise NeurobalError(
                     f"The constant {name!r} of {obj.name!r} was {value:g} when the network was balanced and is {now:g} "
-                    "now; the symmetry that balancing used does not hold any more. Call revert() on the result and balance "
-                    f"again, or restore {name}."
+                    "now; the symmetry that balancing used does not hold any more. Call revert() on the result and "
+                    f"balance again, or restore {name}."
                 )
         original(run_namespace)
 

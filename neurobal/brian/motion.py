@@ -215,8 +215,8 @@ def _choices(found: Symmetries, group: str) -> str:
     return (
         f"Neurons of group {group!r} can be rescaled in more than one way that leaves the function unchanged, and each "
         f"has another balance:\n{listed}\n"
-        f"Say which is meant: scaling={{{group!r}: {{variable: power, ...}}, and for each of its Synapses 'name': (weight, "
-        "a, b)}."
+        f"Say which is meant: scaling={{{group!r}: {{variable: power, ...}}, and for each of its Synapses 'name': "
+        "(weight, a, b)}."
     )
 
 
@@ -224,8 +224,9 @@ def _silent_synapses(synapses: Synapses, weights: tuple[str, ...], group: str) -
     weight = weights[0] if weights else "w"
     return (
         f"scaling declares how group {group!r} moves, but by its equations the weights of its Synapses "
-        f"{synapses.name!r} do not move along. Declare them too: {synapses.name!r}: ({weight!r}, 1, 1), with the powers "
-        f"a of the postsynaptic and b of the presynaptic λ (b = 0 for spikes of a fixed size), or {synapses.name!r}: None if nothing of them moves."
+        f"{synapses.name!r} do not move along. Declare them too: {synapses.name!r}: ({weight!r}, 1, 1), with the "
+        "powers a of the postsynaptic and b of the presynaptic λ (b = 0 for spikes of a fixed size), or "
+        f"{synapses.name!r}: None if nothing of them moves."
     )
 
 
