@@ -16,26 +16,34 @@ from neurobal.circuit import Circuit, Population, Projection
 from neurobal.cost import Cost, Power, Robustness
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError, UnbalanceableError
 from neurobal.result import Balance, Excluded
+from neurobal.rules import AntiBalancing, GradientFlow, NormalizedFlow, Rule, StochasticBalancing
 
 if TYPE_CHECKING:
     from neurobal.brian.comparing import compare
     from neurobal.brian.inference import symmetries
+    from neurobal.brian.plasticity import Plasticity
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AntiBalancing",
     "Balance",
     "Certificate",
     "Circuit",
     "Cost",
     "Excluded",
+    "GradientFlow",
     "InvalidInputError",
     "NeurobalError",
+    "NormalizedFlow",
     "NotHomogeneousError",
+    "Plasticity",
     "Population",
     "Power",
     "Projection",
     "Robustness",
+    "Rule",
+    "StochasticBalancing",
     "UnbalanceableError",
     "as_circuit",
     "balance",
@@ -46,7 +54,11 @@ __all__ = [
 ]
 
 # What needs Brian2 is loaded when it is first used (PEP 562): matrices do without it.
-_LAZY = {"compare": "neurobal.brian.comparing", "symmetries": "neurobal.brian.inference"}
+_LAZY = {
+    "Plasticity": "neurobal.brian.plasticity",
+    "compare": "neurobal.brian.comparing",
+    "symmetries": "neurobal.brian.inference",
+}
 
 
 def __getattr__(name: str) -> Any:

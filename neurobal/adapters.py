@@ -35,7 +35,7 @@ def as_circuit(
     if adapter is not None:
         import_module(adapter)
     elif isinstance(network, (list, tuple)):
-        network = np.asarray(network)
+        network = np.asarray(network) if len(network) else np.zeros((0, 0))
     return read.dispatch(type(network))(
         network,
         pinned=pinned,

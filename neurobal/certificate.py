@@ -221,13 +221,23 @@ def _accusation(circuit: Circuit, suspects: list[int] | None, worst: str) -> str
                 break
             number -= projection.weight.size
         else:
-            names.append("a parameter")
+            names.append(_parameter(circuit, number))
     if len(names) == 1:
-        return f"All but one synapse fit a rescaling: the culprit is {names[0]}."
+        return f"All but one value fit a rescaling: the culprit is {names[0]}."
     return (
-        "All but one synapse fit a rescaling; it is one of these, which lie on one cycle and cannot be told apart: "
+        "All but one value fit a rescaling; it is one of these, which lie on one cycle and cannot be told apart: "
         f"{'; '.join(names[:6])}{'; ...' if len(names) > 6 else ''}."
     )
+
+
+def _parameter(circuit: Circuit, number: int) -> str:
+    """The parameter with this number, counted through all populations as the equations are."""
+    for name, population in circuit.populations.items():
+        for key in population.parameters:
+            if number < population.size:
+                return f"parameter {key!r} of {name}[{number}]"
+            number -= population.size
+    return "a parameter"
 
 
 def _synapse(projection: Projection, e: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -137,10 +138,10 @@ class Circuit:
         """
         if name in self.populations:
             raise InvalidInputError(f"Circuit.add: there is already a population {name!r}.")
-        if isinstance(size, bool) or int(size) != size or size < 0:
+        if isinstance(size, bool) or not isinstance(size, Integral) or size < 0:
             raise InvalidInputError(f"Circuit.add: size of population {name!r} must be an integer >= 0, got {size!r}.")
         size = int(size)
-        self.populations[name] = Population(
+        population = Population(
             name,
             size,
             _exponent(homogeneity, size, f"homogeneity of population {name!r}"),
@@ -157,6 +158,7 @@ class Circuit:
                 Projection(name + BIAS_SUFFIX, None, name, np.arange(size, dtype=np.int32),
                            np.zeros(size, dtype=np.int32), values, (size, 1), 1.0, 0.0, costed=False)
             )  # fmt: skip
+        self.populations[name] = population
 
     def connect(
         self,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,7 +44,10 @@ class Term:
 
 
 class Cost:
-    """A sum of powers of synaptic weights. Add costs with ``+``, multiply by numbers: ``Power(2) + 0.1*Power(1)``."""
+    """A sum of powers of synaptic weights. Add costs with ``+``, multiply by numbers: ``Power(2) + 0.1*Power(1)``.
+
+    A factor with units stands behind the cost, ``Power(1)*(1/mV)``: Brian2's quantities keep products to themselves.
+    """
 
     def terms(self, projection: Projection) -> list[Term]:
         """The terms that this cost puts on the synapses of ``projection``."""
@@ -76,7 +80,7 @@ class Power(Cost):
     weight: Any = 1.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.p, bool) or not np.isscalar(self.p) or not (0 < float(self.p) < math.inf):  # type: ignore[arg-type]
+        if isinstance(self.p, bool) or not isinstance(self.p, Real) or not 0 < self.p < math.inf:
             raise InvalidInputError(f"Power.p: expected a number > 0, got {self.p!r}.")
 
     def terms(self, projection: Projection) -> list[Term]:

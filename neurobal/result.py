@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -139,11 +139,7 @@ class Balance:
             f"{'imbalance':12}{self.imbalance_before:>12.2g}{self.imbalance:>12.2g}",
             f"{'population':16}{'neurons':>9}{'free':>9}   λ from ... to",
         ]
-        for name, population in self.before.populations.items():
-            h = self.log_scale[name]
-            span = f"{np.exp(h.min()):.3g} ... {np.exp(h.max()):.3g}" if h.size else "-"
-            free = int((~population.pinned).sum())
-            lines.append(f"{name:16}{population.size:>9,}{free:>9,}   {span}")
+        lines += [f"{name:16}{neurons:>9,}{free:>9,}   {span}" for name, neurons, free, span in self._populations()]
         lines += [*self.before.notes, *(f"left out: {excluded}" for excluded in self.excluded)]
         if not self.success:
             lines.append(self.message)
@@ -159,8 +155,20 @@ class Balance:
             )
         )
         title, *rest = self._lines()
-        notes = "<br>".join(html.escape(line) for line in rest[4 + len(self.before.populations) :])
+        notes = "".join(f"<div>{html.escape(line)}</div>" for line in rest[4 + len(self.before.populations) :])
+        groups = "".join(
+            f"<tr><td style='text-align:left'>{html.escape(name)}</td><td>{neurons:,}</td><td>{free:,}</td>"
+            f"<td>{span}</td></tr>"
+            for name, neurons, free, span in self._populations()
+        )
         return (
             f"<b>{html.escape(title)}</b><table><tr><th></th><th>before</th><th>after</th></tr>{rows}</table>"
-            f"<div>{notes}</div>"
+            f"<table><tr><th>population</th><th>neurons</th><th>free</th><th>λ</th></tr>{groups}</table>{notes}"
         )
+
+    def _populations(self) -> Iterator[tuple[str, int, int, str]]:
+        """Name, neurons, free neurons and range of λ of each population."""
+        for name, population in self.before.populations.items():
+            h = self.log_scale[name]
+            span = f"{np.exp(h.min()):.3g} ... {np.exp(h.max()):.3g}" if h.size else "-"
+            yield name, population.size, int((~population.pinned).sum()), span

@@ -25,23 +25,23 @@ class BrianBinding:
     def __init__(
         self, groups: Mapping[str, Any], synapses: Mapping[str, Synapses], motion: Motion, reading: Mapping[str, Any]
     ) -> None:
-        self._groups, self._synapses, self._motion, self._reading = groups, synapses, motion, reading
+        self.groups, self.synapses, self.motion, self.reading = groups, synapses, motion, reading
 
     def exponents(self) -> Mapping[str, list[float]]:
         """The powers of all moving variables, by group (and by Synapses, for both ends)."""
-        found = {name: list(moves.powers.values()) for name, moves in self._motion.groups.items()}
-        for name, moves in self._motion.synapses.items():
+        found = {name: list(moves.powers.values()) for name, moves in self.motion.groups.items()}
+        for name, moves in self.motion.synapses.items():
             found[name] = [power for pair in moves.powers.values() for power in pair]
         return found
 
     def reread(self, network: Any) -> Circuit:
         """Read another network, or the same one again, with the same declarations."""
-        return as_circuit(network, **self._reading)
+        return as_circuit(network, **self.reading)
 
     def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Callable[[], None]:
         """Multiply all moving variables by their powers of λ; returns the function that undoes it."""
         check_device()
-        factors, origins = self._log_factors(log_scale)
+        factors, origins = self.log_factors(log_scale)
 
         def scaled(values: Array, variable: ArrayVariable, sign: int) -> Array:
             origin = origins.get(variable, 0.0)
@@ -61,7 +61,7 @@ class BrianBinding:
                     f"to {values[k]:g}, out of the range of {variable.dtype}."
                 )
         _write(after, before)
-        unguard = guard({**self._groups, **self._synapses}, self._motion.assumed)
+        unguard = guard({**self.groups, **self.synapses}, self.motion.assumed)
 
         def undo() -> None:
             # Values that have not changed since are put back exactly; the rest lose the factor.
@@ -71,20 +71,20 @@ class BrianBinding:
 
         return undo
 
-    def _log_factors(
+    def log_factors(
         self, log_scale: Mapping[str, Array]
     ) -> tuple[dict[ArrayVariable, Array], dict[ArrayVariable, float]]:
         """The logarithm of the factor of every moving variable's values, and what they are measured from, if not 0."""
         factors: dict[ArrayVariable, Array] = {}
         origins: dict[ArrayVariable, float] = {}
-        for name, moving in self._motion.groups.items():
+        for name, moving in self.motion.groups.items():
             for key, power in moving.powers.items():
-                variable = float_array(self._groups[name], key, "variable")
+                variable = float_array(self.groups[name], key, "variable")
                 factors[variable] = power * log_scale[name]
                 if moving.origins.get(key):
                     origins[variable] = moving.origins[key]
-        for name, moves in self._motion.synapses.items():
-            synapses = self._synapses[name]
+        for name, moves in self.motion.synapses.items():
+            synapses = self.synapses[name]
             post, pre = (values_of(synapses.variables[key]) for key in ("_synaptic_post", "_synaptic_pre"))
             h_post, h_pre = (log_scale[parent(end).name] for end in (synapses.target, synapses.source))
             for key, (at_post, at_pre) in moves.powers.items():

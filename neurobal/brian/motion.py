@@ -42,13 +42,14 @@ class SynapticMotion:
 class Motion:
     """All that moves in a network, and where that knowledge comes from.
 
+    ``changed`` are the variables, by (owner, name), that some statement of the model writes.
     ``held`` says of groups that cannot move why not. ``assumed`` are constants of the model, by (owner, name), whose
     values the symmetries rest on. ``advice`` is how to change the model so that more can be balanced.
     """
 
     groups: Mapping[str, GroupMotion]
     synapses: Mapping[str, SynapticMotion]
-    constant: frozenset[tuple[str, str]]
+    changed: frozenset[tuple[str, str]]
     basis: str
     held: Mapping[str, str] = field(default_factory=dict)
     assumed: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class Motion:
     def parameters(self, group: str) -> dict[str, float]:
         """Those of a group's moving variables that the simulation itself never changes."""
         powers = self.groups[group].powers if group in self.groups else {}
-        return {key: power for key, power in powers.items() if (group, key) in self.constant}
+        return {key: power for key, power in powers.items() if (group, key) not in self.changed}
 
 
 def find_motion(
@@ -97,7 +98,7 @@ def find_motion(
     return Motion(
         moving_groups,
         moving_synapses,
-        _constants(model, groups),
+        _changed(model),
         _basis(found, scaling, homogeneity),
         held,
         found.assumed,
@@ -153,15 +154,15 @@ def _synaptic_motion(
     return SynapticMotion(weights, {key: pair for key, pair in powers.items() if any(pair)})
 
 
-def _constants(model: Model, groups: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
-    """Variables of neuron groups that no statement of the model changes."""
+def _changed(model: Model) -> frozenset[tuple[str, str]]:
+    """Variables that some statement of the model writes."""
     changed = set()
     for part in (model.populations, model.projections):
         for statement in (line for owner in part.values() for line in owner.statements):
             target = statement.scope.get(statement.target) if statement.target else None
             if isinstance(target, Variable):
                 changed.add((target.owner, target.name))
-    return frozenset((name, key) for name, group in groups.items() for key in group.variables) - changed
+    return frozenset(changed)
 
 
 def _check_declaration(groups: Mapping[str, Any], synapses: Mapping[str, Synapses], scaling: Mapping[str, Any]) -> None:

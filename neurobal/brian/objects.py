@@ -31,6 +31,9 @@ def brian_objects(network: Network | Iterable[BrianObject] | None, level: int = 
                     f"{type(obj).__name__}, {obj!r}."
                 )
     found = _get_all_objects(set(top))
+    for obj in list(found):
+        if getattr(obj, "acts_on_networks", False):  # a plasticity is no part of what it acts on
+            found -= _get_all_objects({obj})
     # A subgroup is a view; what it shows belongs to its group, also when only the view was listed.
     found |= {parent(obj) for obj in found if isinstance(obj, Subgroup)}
     return sorted((obj for obj in found if not isinstance(obj, Subgroup)), key=lambda obj: obj.name)

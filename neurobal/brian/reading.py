@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,36 @@ from neurobal.circuit import Circuit, neuron_mask
 from neurobal.errors import InvalidInputError, did_you_mean
 
 
+@dataclass(frozen=True)
+class Examined:
+    """A network's groups and Synapses by name, its pinned neurons, and what moves when the others are rescaled."""
+
+    groups: dict[str, Any]
+    synapses: dict[str, Synapses]
+    pins: dict[str, np.ndarray]
+    motion: Motion
+    namespace: Mapping[str, Any]
+
+
+def examine(
+    network: Any, pinned: Any, homogeneity: Any, scaling: Mapping[str, Any] | None, namespace: Any, level: int
+) -> Examined:
+    """Find all objects of a network and how they move. Connections and values are not looked at."""
+    check_device()
+    if homogeneity is not None and not isinstance(homogeneity, Mapping):
+        raise InvalidInputError("homogeneity: for a Brian2 network give a dict from a group's name to a number.")
+    objects = brian_objects(network, level=level + 1)
+    synapses = synapses_objects(objects)
+    listed = {obj.name for obj in objects}
+    ends = {parent(end).name: parent(end) for one in synapses.values() for end in (one.source, one.target)}
+    objects += [end for name, end in ends.items() if name not in listed]  # not listed, but what synapses connect
+    groups = neuron_groups(objects)
+    pins = _pins(pinned, groups)
+    names = get_local_namespace(level + 1) if namespace is None else namespace
+    motion = find_motion(objects, groups, synapses, pins, scaling or {}, homogeneity or {}, names)
+    return Examined(groups, synapses, pins, motion, names)
+
+
 @read.register(Network)
 @read.register(BrianObject)
 @read.register(list)
@@ -44,18 +75,8 @@ def read_network(
     level: int = 0,
 ) -> Circuit:
     """A snapshot of a Brian2 network. Nothing in it is changed; its `binding` writes scales back."""
-    check_device()
-    if homogeneity is not None and not isinstance(homogeneity, Mapping):
-        raise InvalidInputError("homogeneity: for a Brian2 network give a dict from a group's name to a number.")
-    objects = brian_objects(network, level=level + 1)
-    groups, synapses = neuron_groups(objects), synapses_objects(objects)
-    for one in synapses.values():
-        for end in (parent(one.source), parent(one.target)):
-            if end.name not in groups and not isinstance(end, Synapses):
-                groups[end.name] = end  # not listed, but needed: what is not simulated has no scale of its own
-    pins = _pins(pinned, groups)
-    names = get_local_namespace(level + 1) if namespace is None else namespace
-    motion = find_motion(objects, groups, synapses, pins, scaling or {}, homogeneity or {}, names)
+    examined = examine(network, pinned, homogeneity, scaling, namespace, level + 1)
+    groups, synapses, motion = examined.groups, examined.synapses, examined.motion
     circuit = Circuit()
     circuit.basis = motion.basis
     circuit.notes = [f"held at λ = 1: {name}, {reason}" for name, reason in motion.held.items()]
@@ -64,7 +85,7 @@ def read_network(
         circuit.add(
             name,
             len(group),
-            pinned=pins[name] | (name in motion.held),
+            pinned=examined.pins[name] | (name in motion.held),
             parameters=_parameters(group, motion),
         )
     for one in synapses.values():
@@ -73,7 +94,13 @@ def read_network(
         groups,
         synapses,
         motion,
-        {"pinned": pinned, "tied": tied, "homogeneity": homogeneity, "scaling": scaling, "namespace": names},
+        {
+            "pinned": pinned,
+            "tied": tied,
+            "homogeneity": homogeneity,
+            "scaling": scaling,
+            "namespace": examined.namespace,
+        },
     )
     return circuit.with_constraints(tied=tied)
 

@@ -163,9 +163,7 @@ class _Reader:
                 part = "run_regularly code"
             found.statements.extend(self._code(obj.group, part, obj.abstract_code, getattr(obj, "variables", None)))
             if not isinstance(obj, PoissonInput) and type(obj) is not CodeRunner:
-                self.model.unread.append(
-                    f"{obj.name}: code that {type(obj).__name__} may generate when the run starts"
-                )
+                self.model.unread.append(f"{obj.name}: code that {type(obj).__name__} may generate when the run starts")
         elif isinstance(obj, NetworkOperation):
             self.model.unread.append(
                 f"{obj.name}: a network operation runs Python code that may read or change anything"
@@ -404,9 +402,7 @@ def _assignments(code: str) -> Iterator[tuple[str, str | None, str, str]]:
         match node:
             case ast.Assign(targets=[ast.Name(id=target)]) | ast.AugAssign(target=ast.Name(id=target)):
                 expression = ast.get_source_segment(whole, node.value) or ast.unparse(node.value)
-                operation = (
-                    "=" if isinstance(node, ast.Assign) else text[len(target) :].split("=", 1)[0].strip() + "="
-                )
+                operation = "=" if isinstance(node, ast.Assign) else text[len(target) :].split("=", 1)[0].strip() + "="
                 yield text, target, operation, expression
             case _:
                 yield text, None, "condition", text

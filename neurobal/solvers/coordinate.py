@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Real
 from typing import TypeAlias
 
 import numpy as np
@@ -53,7 +54,7 @@ class Stochastic:
     name: str = "stochastic"
 
     def __post_init__(self) -> None:
-        if not 0 < self.theta < 2:
+        if not isinstance(self.theta, Real) or not 0 < self.theta < 2:
             raise InvalidInputError(f"Stochastic.theta: expected a number in (0, 2), got {self.theta!r}.")
 
     def solve(self, problem: Problem, tol: float, max_iter: int | None, monitor: Monitor) -> Solution:

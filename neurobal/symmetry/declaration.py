@@ -48,9 +48,7 @@ def read_declaration(model: Model, declaration: Declaration) -> Declared:
                 powers[owner, name] = _power(power, owner)
         elif owner in model.projections:
             if not isinstance(declared, tuple) or len(declared) != 3:
-                raise InvalidInputError(
-                    f"scaling[{owner!r}]: expected (weight, a, b) for synapses, got {declared!r}."
-                )
+                raise InvalidInputError(f"scaling[{owner!r}]: expected (weight, a, b) for synapses, got {declared!r}.")
             name, a, b = declared
             _check(name, model.projections[owner].units, f"scaling[{owner!r}]: {owner} has no variable {name!r}.")
             variables[owner] = name

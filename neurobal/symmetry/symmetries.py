@@ -124,9 +124,7 @@ class Symmetries:
             self.assumed |= system.assumed
         self.inexact: tuple[str, ...] = tuple(dict.fromkeys(t for g in self.groups.values() for t in g.inexact))
         self.unread: tuple[str, ...] = tuple(model.unread)
-        self.contradicted: tuple[str, ...] = tuple(
-            str(o) for name in self._systems for o in self._contradictions(name)
-        )
+        self.contradicted: tuple[str, ...] = tuple(str(o) for name in self._systems for o in self._contradictions(name))
 
     def declare(self, declaration: Declaration) -> Symmetries:
         """The same network with some of the answer given: what is declared holds, the rest follows as far as it can.
@@ -304,6 +302,5 @@ class Symmetries:
 def _moves(form: Form, powers: Powers) -> bool:
     """Does a quantity of this form move under this symmetry?"""
     return (
-        sum((c * powers[u] for u, c in form.terms.items() if isinstance(u, Exponent) and u in powers), Fraction(0))
-        != 0
+        sum((c * powers[u] for u, c in form.terms.items() if isinstance(u, Exponent) and u in powers), Fraction(0)) != 0
     )

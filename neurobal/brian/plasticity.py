@@ -1,0 +1,489 @@
+"""`Plasticity`: a rule that rescales neurons while a Brian2 network runs, and preserves its function at every moment.
+
+An update, every ``dt`` at the end of a time step: the rule gives every neuron a step of its log-scale; in the same
+instant all its synapses, states and parameters follow. Each synapse needs only its own weight and one number from
+either of its neurons. Costs are summed up in the same pass over the synapses that rescales them, for the next
+update, unless something else writes the weights in between.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+from brian2 import Clock, NeuronGroup, Quantity, get_local_namespace, prefs, second
+from brian2.core.base import BrianObject
+from brian2.core.variables import Variables
+from brian2.devices.device import RuntimeDevice, get_device
+from brian2.groups.group import CodeRunner
+from brian2.utils.logger import get_logger
+
+from neurobal.adapters import as_circuit
+from neurobal.brian.motion import SynapticMotion
+from neurobal.brian.objects import parent
+from neurobal.brian.reading import examine
+from neurobal.brian.rulecode import check_rule, dimension_of
+from neurobal.circuit import Circuit
+from neurobal.cost import Cost, Power, Term, terms_by_projection
+from neurobal.errors import InvalidInputError, NeurobalError, UnbalanceableError, did_you_mean
+from neurobal.rules import GradientFlow, Rule, find_rule
+
+Array: TypeAlias = np.ndarray
+logger = get_logger("neurobal.plasticity")
+
+# What a neuron keeps: the live sums of its costs, what the rule sees, and its scales.
+SOMA = """
+raw_in : 1
+raw_out : 1
+own_cost : 1
+cost_in : 1
+cost_out : 1
+imbalance : 1
+seen_in : 1
+seen_out : 1
+moves : 1
+free : 1
+step : 1
+log_scale : 1
+scale : 1
+factor : 1
+inverse : 1
+remainder : 1
+lead : 1
+lag : 1
+random_state : integer
+uniform : 1
+unit : 1 (shared)
+"""
+
+# Park and Miller's generator (1988), in 32-bit arithmetic by Schrage's method: a stream of its own for each neuron.
+DRAW = """
+random_state = 16807*(random_state % 127773) - 2836*(random_state // 127773)
+random_state = random_state + 2147483647*int(random_state < 0)
+uniform = random_state/2147483647.0
+"""
+
+# A neuron without incoming or outgoing cost does not move, and the rule does not see its zeros.
+SENSE = """
+cost_in = (raw_in - own_cost)*unit
+cost_out = (raw_out - own_cost)*unit
+moves = free*int(cost_in > {faint})*int(cost_out > {faint})
+seen_in = cost_in*moves + 1 - moves
+seen_out = cost_out*moves + 1 - moves
+imbalance = (seen_in - seen_out)/(seen_in + seen_out)
+raw_in = 0
+raw_out = 0
+"""
+
+MOVE = """
+log_scale = log_scale + moves*step
+factor = exp(moves*step)
+inverse = 1.0/factor
+scale = scale*factor
+"""
+
+# The rule goes its way un-rounded; whole powers of two are emitted when it has clearly left the last one. ``lead``
+# and ``lag`` turn stored weights into those that the rule has in mind.
+MOVE_DYADIC = """
+log_scale = log_scale + moves*step
+remainder = remainder + moves*step/{quantum}
+factor = 2.0**({exponent}*floor(remainder + 0.5)*int(abs(remainder) > 0.55))
+remainder = remainder - floor(remainder + 0.5)*int(abs(remainder) > 0.55)
+inverse = 1.0/factor
+scale = scale*factor
+lead = exp(remainder*{quantum})
+lag = 1.0/lead
+"""
+
+FAINT = 1e-30
+
+
+class _Runner(CodeRunner):
+    """Code on one object's variables that may also use those of somas, by name: (soma, variable, index)."""
+
+    def __init__(
+        self,
+        group: Any,
+        code: str,
+        clock: Clock,
+        order: int,
+        name: str,
+        references: Mapping[str, tuple[Any, str, str | None]],
+        constants: Mapping[str, Any] | None = None,
+        check_units: bool = False,
+    ) -> None:
+        CodeRunner.__init__(
+            self,
+            group,
+            "stateupdate",
+            code=code,
+            user_code="",  # the names in it are ours: no warnings about names in the user's script
+            clock=clock,
+            when="end",
+            order=order,
+            name=name,
+            check_units=check_units,
+            override_conditional_write=["not_refractory"],
+        )
+        self.variables = Variables(group)
+        for key, (owner, variable, index) in references.items():
+            self.variables.add_reference(key, owner, variable, index=index)
+        for key, value in (constants or {}).items():
+            self.variables.add_constant(key, value=float(value), dimensions=dimension_of(value))
+
+
+class Plasticity(BrianObject):
+    """Rescale neurons by a local rule while the network runs. Add it to the network; it owns all it needs.
+
+    Parameters
+    ----------
+    network
+        A Network, a list of Brian2 objects, or None for all that would run here. They are not changed; every
+        Synapses that touches a free neuron follows its scale, costed or not.
+    rule
+        A `Rule`, or the name of one.
+    dt
+        Time between two updates (a Quantity; not smaller than the time step of the simulation).
+    cost, pinned, scaling, homogeneity, namespace, level
+        As in `balance`. Weights of costs are plain numbers here.
+    dyadic
+        Emit scales only as whole powers of two: the simulation stays bitwise the same as without plasticity.
+
+    Examples
+    --------
+    >>> plasticity = nb.Plasticity(net, nb.NormalizedFlow(rate=1/second), dt=100*ms)
+    >>> net.add(plasticity)
+    >>> net.run(10*second, report='text')
+    >>> nb.verify(plasticity.before, net)
+
+    ``plasticity['E']`` is a group with one neuron for each of E's, whose ``cost_in``, ``cost_out`` (in units of the
+    mean cost of a synapse at the start), ``imbalance`` and ``scale`` (λ since the start) can be read, and recorded
+    by a StateMonitor.
+    """
+
+    acts_on_networks = True
+
+    def __init__(
+        self,
+        network: Any = None,
+        rule: Any = None,
+        dt: Any = None,
+        *,
+        cost: Cost | Mapping[str, Cost] = Power(2),  # noqa: B008  (frozen)
+        pinned: Any = None,
+        scaling: Mapping[str, Any] | None = None,
+        homogeneity: Mapping[str, float] | None = None,
+        dyadic: bool = False,
+        namespace: dict[str, Any] | None = None,
+        level: int = 0,
+        name: str = "plasticity*",
+    ) -> None:
+        self.rule: Rule = find_rule(rule)
+        step = _seconds(dt)
+        names = get_local_namespace(level + 1) if namespace is None else namespace
+        examined = examine(network, pinned, homogeneity, scaling, names, level + 1)
+        self._motion = examined.motion
+        self._groups = {key: examined.groups[key] for key in examined.motion.groups}
+        self._synapses = {key: examined.synapses[key] for key in examined.motion.synapses}
+        self._free = {key: ~examined.pins[key] for key in self._groups}
+        self._objects = [*examined.groups.values(), *examined.synapses.values()]
+        self._reading = {"pinned": pinned, "scaling": scaling, "homogeneity": homogeneity, "namespace": names}
+        self._cost, self._dyadic = cost, dyadic
+        self._before: Circuit | None = None
+        BrianObject.__init__(self, name=name, when="end")
+        self._clock = Clock(dt=step * second, name=f"{self.name}_clock")
+        self._power, terms = _powers_of(cost, self._synapses, self._motion.synapses)
+        check_rule(self.rule, self._power)
+        self._somas = {key: self._soma(key) for key in self._groups}
+        self._add_rule(step)
+        self._add_motion()
+        self._add_synapses(terms)
+        for obj in (*self._groups.values(), *self._synapses.values()):
+            self.add_dependency(obj)
+
+    def __getitem__(self, group: str) -> NeuronGroup:
+        if group not in self._somas:
+            raise KeyError(f"{self.name}: no neuron of a group {group!r} moves.{did_you_mean(group, self._somas)}")
+        return self._somas[group]
+
+    @property
+    def before(self) -> Circuit:
+        """The network as it was before the first update, for `verify`."""
+        if self._before is None:
+            self._before = self._read()
+        return self._before
+
+    def _read(self) -> Circuit:
+        return as_circuit(self._objects, **self._reading)
+
+    # What an update consists of, in its order
+
+    def _soma(self, group: str) -> NeuronGroup:
+        """One helper neuron for each neuron of a group."""
+        size = len(self._groups[group])
+        soma = NeuronGroup(size, SOMA, clock=self._clock, name=f"{self.name}_{group}", namespace={})
+        soma.scale = np.ones(size)
+        soma.factor = soma.inverse = soma.lead = soma.lag = np.ones(size)
+        soma.free = self._free[group].astype(float)
+        streams = np.random.default_rng([self.rule.seed, len(self.contained_objects)])
+        soma.random_state = streams.integers(1, 2147483646, size)
+        self.contained_objects.append(soma)
+        return soma
+
+    def _add_rule(self, dt: float) -> None:
+        """Costs to steps, steps to factors: per neuron."""
+        draw = DRAW if "uniform" in self.rule.step else ""
+        for name, soma in self._somas.items():
+            constants = {
+                **self.rule.values,
+                "dt": dt * second,
+                "p": self._power,
+                "homogeneity": self._homogeneity(name),
+            }
+            seen = {"cost_in": (soma, "seen_in", None), "cost_out": (soma, "seen_out", None)}
+            quantum = {"exponent": 1, "quantum": repr(float(np.log(2)))}
+            move = MOVE_DYADIC.format(**quantum) if self._dyadic else MOVE
+            self._run(soma, draw + SENSE.format(faint=FAINT), 0, f"sense_{name}", {})
+            self._run(soma, f"step = {self.rule.step}", 1, f"rule_{name}", seen, constants)
+            self._run(soma, move, 2, f"move_{name}", {})
+
+    def _homogeneity(self, group: str) -> float:
+        """b of what a group sends; the largest one if it sends several."""
+        powers = [
+            -moves.powers[weight][1]
+            for key, moves in self._motion.synapses.items()
+            if parent(self._synapses[key].source).name == group
+            for weight in moves.weights
+            if weight in moves.powers
+        ]
+        return max(powers, default=0.0)
+
+    def _add_motion(self) -> None:
+        """States and parameters of neurons follow."""
+        for name, moves in self._motion.groups.items():
+            lines = []
+            for variable, power in moves.powers.items():
+                origin, factor = moves.origins.get(variable, 0.0), _power_of("nb_factor", "nb_inverse", power)
+                moved = f"({variable} - ({origin!r}))*{factor} + ({origin!r})" if origin else f"{variable}*{factor}"
+                lines.append(f"{variable} = {moved}")
+            soma = self._somas[name]
+            references = {"nb_factor": (soma, "factor", "_idx"), "nb_inverse": (soma, "inverse", "_idx")}
+            if lines:
+                self._run(self._groups[name], "\n".join(lines), 4, f"follow_{name}", references)
+
+    def _add_synapses(self, terms: Mapping[str, list[tuple[str, Term]]]) -> None:
+        """Weights follow, and costs are summed up: in one pass, or in two where something else writes the weight."""
+        for name, moves in self._motion.synapses.items():
+            synapses = self._synapses[name]
+            post, pre = (self._somas.get(parent(end).name) for end in (synapses.target, synapses.source))
+            references = {}
+            for side, soma, index in (("post", post, "_postsynaptic_idx"), ("pre", pre, "_presynaptic_idx")):
+                for variable in ("factor", "inverse", "lead", "lag", "raw_in", "raw_out"):
+                    if soma is not None:
+                        references[f"nb_{variable}_{side}"] = (soma, variable, index)
+            follow, count = self._follow_code(moves), self._count_code(moves, terms.get(name, []))
+            if not self._writes_alone(name, moves):
+                self._run(synapses, count, -1, f"count_{name}", references)
+                count = ""
+            self._run(synapses, follow + count, 3, f"follow_{name}", references)
+
+    def _follow_code(self, moves: SynapticMotion) -> str:
+        lines = ""
+        for variable, (at_post, at_pre) in moves.powers.items():
+            factors = [_power_of(f"nb_factor_{side}", f"nb_inverse_{side}", power)
+                       for side, power in (("post", at_post), ("pre", at_pre)) if power]  # fmt: skip
+            lines += f"{variable} = {'*'.join([variable, *factors])}\n"
+        return lines
+
+    def _count_code(self, moves: SynapticMotion, terms: list[tuple[str, Term]]) -> str:
+        lines = ""
+        for k, (weight, term) in enumerate(terms):
+            a, b = moves.powers[weight][0], -moves.powers[weight][1]
+            seen = [weight]
+            if self._dyadic:  # the rule sees un-rounded weights
+                seen += [_power_of(f"nb_lead_{side}", f"nb_lag_{side}", power)
+                         for side, power in (("post", a), ("pre", -b)) if power]  # fmt: skip
+            lines += f"nb_w{k} = {'*'.join(seen)}\n"
+            magnitude = f"nb_w{k}*nb_w{k}" if term.power == 2 else _power_of(f"abs(nb_w{k})", "", term.power)
+            lines += f"nb_c{k} = {float(np.asarray(term.weight)) * term.power!r}*{magnitude}\n"
+            if a:
+                lines += f"nb_raw_in_post += {_times(a)}nb_c{k}\n"
+            if b:
+                lines += f"nb_raw_out_pre += {_times(b)}nb_c{k}\n"
+        return lines
+
+    def _writes_alone(self, name: str, moves: SynapticMotion) -> bool:
+        return not any((name, weight) in self._motion.changed for weight in moves.weights)
+
+    def _run(
+        self,
+        group: Any,
+        code: str,
+        order: int,
+        name: str,
+        references: Mapping[str, tuple[Any, str, str | None]],
+        constants: Mapping[str, Any] | None = None,
+    ) -> None:
+        if code.strip():
+            self.contained_objects.append(
+                _Runner(group, code, self._clock, order, f"{self.name}_{name}", references, constants, bool(constants))
+            )
+
+    # Before and after a run
+
+    def before_run(self, run_namespace: Any) -> None:
+        """Check what can only be known now, and measure where the network stands."""
+        self._check_timing()
+        self._claim()
+        circuit = self._read()
+        if self._before is None:
+            self._before = circuit
+        self._measure(circuit)
+        super().before_run(run_namespace)
+
+    def after_run(self) -> None:
+        """Let other plasticities have the neurons."""
+        _claims.pop(self, None)
+        super().after_run()
+
+    def _check_timing(self) -> None:
+        for name, group in self._groups.items():
+            if self._clock.dt_ < group.clock.dt_ * (1 - 1e-9):
+                raise InvalidInputError(
+                    f"{self.name}: dt = {self._clock.dt} is smaller than the time step of group {name!r}, "
+                    f"{group.clock.dt}. "
+                    "Update at most once a time step."
+                )
+        if not isinstance(get_device(), RuntimeDevice) and prefs.devices.cpp_standalone.openmp_threads > 0:
+            raise NeurobalError(
+                f"{self.name}: several threads would add to one neuron's cost at the same time, and lose some of "
+                "it. Set "
+                "prefs.devices.cpp_standalone.openmp_threads = 0."
+            )
+
+    def _claim(self) -> None:
+        """No other plasticity of this run may move the same neurons."""
+        for other, claimed in list(_claims.items()):
+            for name, free in self._free.items():
+                if other is not self and name in claimed and np.any(claimed[name] & free):
+                    raise NeurobalError(
+                        f"{self.name} and {other.name} both move neurons of group {name!r}. Pin in each what the "
+                        "other moves."
+                    )
+        _claims[self] = self._free
+
+    def _measure(self, circuit: Circuit) -> None:
+        """Sum up all costs as they are now; the first time, find what the rule's costs are measured in."""
+        terms = terms_by_projection(self._cost, circuit.projections)
+        total, count = 0.0, 0
+        sums = {name: np.zeros((3, len(soma))) for name, soma in self._somas.items()}
+        for name, some in terms.items():
+            projection = circuit.projections[name]
+            a, b = projection.exponents
+            itself = (projection.pre == projection.post) & (projection.pre_index == projection.post_index)
+            for term in some:
+                costs = term.of(projection.weight)
+                total, count = total + float(costs.sum()), count + int((costs > 0).sum())
+                incoming, outgoing = term.power * a * costs, term.power * b * costs
+                if projection.post in sums:
+                    _add_at(sums[projection.post][0], projection.post_index, incoming)
+                if projection.pre in sums:
+                    _add_at(sums[projection.pre][1], projection.pre_index, outgoing)
+                    # A self-connection whose two ends move alike stays as it is: it balances nothing.
+                    still = np.where(itself & (np.asarray(a) == b), incoming, 0.0)
+                    _add_at(sums[projection.pre][2], projection.pre_index, still)
+        if not any(np.any((s[0] > s[2]) & (s[1] > s[2]) & self._free[name]) for name, s in sums.items()):
+            raise UnbalanceableError(
+                f"{self.name}: nothing can be balanced: no free neuron has both incoming and outgoing costed synapses. "
+                + circuit.advice
+            )
+        for name, (incoming, outgoing, own) in sums.items():
+            soma = self._somas[name]
+            if soma.unit_[:] == 0 if isinstance(get_device(), RuntimeDevice) else True:
+                soma.unit = count / total
+            for variable, values in (("raw_in", incoming), ("raw_out", outgoing), ("own_cost", own)):
+                soma.variables[variable].set_value(values)
+        self._warn_if_stiff(max(float((s[0] + s[1] - 2 * s[2]).max()) for s in sums.values()) * count / total)
+
+    def _warn_if_stiff(self, largest: float) -> None:
+        if isinstance(self.rule, GradientFlow):
+            stiffness = self.rule.stiffness(self._power, largest, self._clock.dt_)
+            if stiffness > 1:
+                logger.warn(
+                    f"{self.name}: GradientFlow is stable for rate*dt*p*max(in + out) < 1 only, which is "
+                    f"{stiffness:.3g} here. "
+                    f"Divide rate or dt by {np.ceil(2 * stiffness):g}, or use NormalizedFlow.",
+                    "stiff",
+                    once=True,
+                )
+
+
+# Which neurons each plasticity moves in the run that is going on.
+_claims: weakref.WeakKeyDictionary[Plasticity, dict[str, Array]] = weakref.WeakKeyDictionary()
+
+
+def _powers_of(
+    cost: Any, synapses: Mapping[str, Any], moving: Mapping[str, SynapticMotion]
+) -> tuple[float, dict[str, list[tuple[str, Term]]]]:
+    """The largest power of the cost, and for each Synapses its weights with their terms."""
+    found: dict[str, list[tuple[str, Term]]] = {}
+    known = []
+    for name, moves in moving.items():
+        weights = [weight for weight in moves.weights if weight in moves.powers]
+        for weight in weights:
+            key = name if len(weights) == 1 else f"{name}.{weight}"
+            known.append(key)
+            one = cost.get(key) if isinstance(cost, Mapping) else cost
+            if one is None:
+                continue
+            if not isinstance(one, Cost):
+                raise InvalidInputError(f"cost: expected a cost such as Power(2) for {key!r}, got {one!r}.")
+            dimension = synapses[name].variables[weight].dim
+            for term in one.terms(_Costed(key, None if dimension.is_dimensionless else dimension)):  # type: ignore[arg-type]
+                if np.ndim(term.weight):
+                    raise InvalidInputError(
+                        f"cost: while a network runs, a cost has one weight per projection; {key!r} has an array."
+                    )
+                found.setdefault(name, []).append((weight, term))
+    if isinstance(cost, Mapping):
+        for key in cost:
+            if key not in known:
+                raise InvalidInputError(f"cost: no Synapses {key!r} moves along.{did_you_mean(key, known)}")
+    powers = [term.power for some in found.values() for _, term in some]
+    if not powers:
+        raise UnbalanceableError("Nothing can be balanced: no synapse that moves has a cost.")
+    return max(powers), found
+
+
+class _Costed:
+    """As much of a projection as the terms of a cost with plain weights need."""
+
+    def __init__(self, name: str, dimension: Any) -> None:
+        self.name, self.dimension = name, dimension
+        self.post_exponent = self.pre_exponent = 1.0
+        self.shape, self.weight = (0, 0), np.zeros(0)
+
+
+def _seconds(dt: Any) -> float:
+    if not isinstance(dt, Quantity) or not dt.has_same_dimensions(second) or np.ndim(dt) or not float(dt) > 0:
+        raise InvalidInputError(f"Plasticity.dt: expected the time between two updates, such as 100*ms, got {dt!r}.")
+    return float(dt)
+
+
+def _power_of(name: str, inverse: str, power: float) -> str:
+    """Code for ``name**power``, exact where it can be."""
+    if power == 1:
+        return name
+    if power == -1 and inverse:
+        return inverse
+    return f"{name}**({power!r})"
+
+
+def _times(number: float) -> str:
+    return "" if number == 1 else f"{number!r}*"
+
+
+def _add_at(sums: Array, index: Array, values: Array) -> None:
+    sums += np.bincount(index, values, minlength=sums.size)

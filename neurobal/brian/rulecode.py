@@ -1,0 +1,52 @@
+"""The one line of code of a plasticity rule: does it parse, does it know its names, is it a number?"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from brian2 import second
+from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
+from brian2.core.variables import Constant
+from brian2.parsing.expressions import parse_expression_dimensions
+from brian2.units.fundamentalunits import DIMENSIONLESS, get_dimensions, get_unit
+from brian2.utils.stringtools import get_identifiers
+
+from neurobal.errors import InvalidInputError, did_you_mean
+from neurobal.rules import VOCABULARY, Rule
+
+
+def dimension_of(value: Any) -> Any:
+    """The physical dimension of a number or quantity."""
+    return get_dimensions(value)
+
+
+def check_rule(rule: Rule, power: float) -> None:
+    """Raise an error that shows the line of a rule's code that is wrong, and what is wrong with it."""
+    where = f"{type(rule).__name__}.step = {rule.step!r}"
+    try:
+        ast.parse(rule.step, mode="eval")
+    except SyntaxError as error:
+        raise InvalidInputError(f"{where}: this is no expression: {error.msg} (column {error.offset}).") from None
+    values = {**rule.values, **dict.fromkeys(VOCABULARY, 1.0), "dt": 1.0 * second, "p": power}
+    for name, value in rule.values.items():
+        default = rule.parameters[name]
+        if default is not None and get_dimensions(value) is not get_dimensions(default):
+            raise InvalidInputError(
+                f"{type(rule).__name__}: parameter {name!r} must have the units of {default!r}, got {value!r}."
+            )
+    known = [*values, *DEFAULT_FUNCTIONS, *DEFAULT_CONSTANTS]
+    for name in sorted(get_identifiers(rule.step)):
+        if name not in known:
+            raise InvalidInputError(f"{where}: there is no {name!r} here.{did_you_mean(name, known[: len(values)])}")
+    variables = {name: Constant(name, float(value), get_dimensions(value)) for name, value in values.items()}
+    try:
+        dimension = parse_expression_dimensions(rule.step, {**DEFAULT_FUNCTIONS, **DEFAULT_CONSTANTS, **variables})
+    except Exception as error:
+        raise InvalidInputError(f"{where}: {error}") from None
+    if dimension is not DIMENSIONLESS:
+        raise InvalidInputError(
+            f"{where}: the step of a log-scale is a number without units, this has {get_unit(dimension)!r}. A rate "
+            "that is "
+            "multiplied by dt has the unit 1/second."
+        )
