@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from neurobal.circuit import Circuit
+from neurobal.circuit import Circuit, check_finite
 from neurobal.errors import InvalidInputError
 
 ADAPTERS = {"brian2": "neurobal.brian.reading"}
@@ -73,6 +73,8 @@ def read(network: Any, **arguments: Any) -> Circuit:
 @read.register
 def _(network: Circuit, *, pinned: Any, tied: Any, homogeneity: Any, scaling: Any, **_: Any) -> Circuit:
     _refuse_scaling(scaling)
+    for one in network:  # its arrays may have been written to since they were connected
+        check_finite(one.weight, one.post_index, one.pre_index, one.name, one.post, str(one.pre))
     return network.copy().with_constraints(pinned=pinned, tied=tied, homogeneity=homogeneity)
 
 

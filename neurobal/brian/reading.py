@@ -24,8 +24,9 @@ from neurobal.brian.objects import (
     synapses_objects,
     values_of,
 )
-from neurobal.circuit import Circuit, neuron_mask
+from neurobal.circuit import Circuit
 from neurobal.errors import InvalidInputError, did_you_mean
+from neurobal.selection import neuron_mask
 
 
 @dataclass(frozen=True)
