@@ -1,7 +1,7 @@
 """``python -m benchmarks``: how long balancing takes, as ratios measured in one run, and what other methods reach.
 
-The unit is a *pair*: the time of one product with the cost matrix and one with its transpose (CSR, float64) in the same run.
-Every figure is the median of three solves. ``--quick`` runs problems a tenth of the size.
+The unit is a *pair*: the time of one product with the cost matrix and one with its transpose (CSR, float64) in the same
+run. Every figure is the median of three solves. ``--quick`` runs problems a tenth of the size.
 """
 
 from __future__ import annotations
@@ -52,8 +52,13 @@ def size_table(shrink: int) -> None:
         ("1-D ring", lambda: graphs.ring(n, rng), "solve <= 900"),
         ("modules, weak links", lambda: graphs.modules(10_000 // shrink, rng), "solve <= 900"),
     ]
-    print("p = 2, hidden scales h ~ N(0, 2²), tolerance 1e-9; times in pairs of sparse mat-vecs, memory beyond the input")
-    print(f"{'graph':20}{'neurons':>9}{'synapses':>11}{'pair':>9}{'evaluations':>13}{'solve':>7}{'call':>7}{'memory':>10}  goal")
+    print(
+        "p = 2, hidden scales h ~ N(0, 2²), tolerance 1e-9; times in pairs of sparse mat-vecs, memory beyond the input"
+    )
+    print(
+        f"{'graph':20}{'neurons':>9}{'synapses':>11}{'pair':>9}{'evaluations':>13}{'solve':>7}{'call':>7}{'memory':>10}"
+        "  goal"
+    )
     for name, make, goal in problems:
         matrix = make()
         pair = pair_time(matrix)

@@ -100,6 +100,8 @@ def certify(
     residual, worst = 0.0, ""
     signs = exact = True
     for name, one in before.projections.items():
+        if name in before.uncertified:
+            continue
         other = after.projections[name]
         factors = one.log_factors(*before.log_scales_at(one, log_scale))
         gap = _log_ratio(one.weight, other.weight)
@@ -131,6 +133,10 @@ def certify(
         )
         message = f"{verdict} (basis: {before.basis}; residual {residual:.1e} <= {tolerance:.0e}"
         message += ", bit-exact)" if exact else ")"
+        if before.uncertified:
+            message += (
+                f"; not compared, because something else changes them too: {', '.join(sorted(before.uncertified))}"
+            )
     elif not signs:
         message = f"function NOT preserved: signs or zeros changed ({_first_difference(before, after)})"
     else:
@@ -150,6 +156,8 @@ def _equations(before: Circuit, after: Circuit) -> Equations:
     for name, population in before.populations.items():
         equations.pin(name, population.pinned)
     for name, one in before.projections.items():
+        if name in before.uncertified:
+            continue
         a, b = one.exponents
         ratio = _log_ratio(one.weight, after.projections[name].weight)
         equations.add(one.post, one.post_index, a, one.pre, one.pre_index, b, ratio)
@@ -194,6 +202,8 @@ def _same_shape(before: Circuit, after: Circuit) -> None:
 def _first_difference(before: Circuit, after: Circuit) -> str | None:
     """The first synapse that only one of two networks has, or whose sign differs."""
     for name, one in before.projections.items():
+        if name in before.uncertified:
+            continue
         other = after.projections[name]
         width = max(one.shape[1], 1)
         keys = [p.post_index.astype(np.int64) * width + p.pre_index for p in (one, other)]
@@ -215,7 +225,7 @@ def _accusation(circuit: Circuit, suspects: list[int] | None, worst: str) -> str
         return f"The largest deviation is at {worst}."
     names = []
     for number in suspects:
-        for projection in circuit:
+        for projection in (p for p in circuit if p.name not in circuit.uncertified):
             if number < projection.weight.size:
                 names.append(_synapse(projection, number))
                 break

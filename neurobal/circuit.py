@@ -119,6 +119,7 @@ class Circuit:
         self.is_matrix = False
         self.notes: list[str] = []  # what a reader of results should know of how the network was read
         self.advice = ""  # how to change the model so that more of it can be balanced
+        self.uncertified: frozenset[str] = frozenset()  # projections whose weights something else changes, too
 
     def add(
         self,
@@ -284,7 +285,7 @@ class Circuit:
     def _like(self) -> Circuit:
         after = Circuit()
         after.binding, after.basis, after.is_matrix = self.binding, self.basis, self.is_matrix
-        after.notes, after.advice = list(self.notes), self.advice
+        after.notes, after.advice, after.uncertified = list(self.notes), self.advice, self.uncertified
         return after
 
     def _append(self, projection: Projection) -> None:
@@ -340,11 +341,12 @@ def multiplied(values: Array, log_factor: Array | float, *, dyadic: bool) -> Arr
     if dyadic:
         return np.ldexp(values, np.rint(np.asarray(log_factor) / np.log(2)).astype(np.int32))
     # A factor may leave the range of floats where the product does not, so it is applied in two halves.
-    half = np.multiply(log_factor, 0.5, dtype=float)
-    half = np.exp(half, out=half if isinstance(half, np.ndarray) else None)
-    product = values * half
-    product *= half
-    return product.astype(values.dtype, copy=False)
+    with np.errstate(over="ignore", under="ignore"):
+        half = np.multiply(log_factor, 0.5, dtype=float)
+        half = np.exp(half, out=half if isinstance(half, np.ndarray) else None)
+        product = values * half
+        product *= half
+        return product.astype(values.dtype, copy=False)
 
 
 def check_finite(weight: Array, post_index: Array, pre_index: Array, name: str, post: str, pre: str) -> None:

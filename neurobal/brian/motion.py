@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -196,7 +197,7 @@ def _check_declaration(groups: Mapping[str, Any], synapses: Mapping[str, Synapse
 
 
 def _check_power(power: Any, where: str) -> None:
-    if isinstance(power, bool) or not np.isscalar(power) or not np.isfinite(float(power)):  # type: ignore[arg-type]
+    if isinstance(power, bool) or not isinstance(power, Real) or not np.isfinite(float(power)):
         raise InvalidInputError(f"{where}: expected a finite number as the power of λ, got {power!r}.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -40,8 +41,9 @@ def brian_objects(network: Network | Iterable[BrianObject] | None, level: int = 
 
 
 def parent(group: Any) -> Any:
-    """The group itself, or the one that a subgroup is part of."""
-    return group.source if isinstance(group, Subgroup) else group
+    """The group itself, or the one that a subgroup is part of; the object, not one of Brian2's weak proxies for it."""
+    whole = group.source if isinstance(group, Subgroup) else group
+    return whole.__repr__.__self__ if isinstance(whole, weakref.ProxyTypes) else whole
 
 
 def neuron_groups(objects: Iterable[BrianObject]) -> dict[str, Any]:
@@ -78,7 +80,9 @@ def float_array(owner: Any, name: str, what: str) -> ArrayVariable:
             f"({name} : 1 in the model, then {owner.name}.{name} = ...).{did_you_mean(name, known)}"
         )
     variable = variables[name]
-    if isinstance(variable, Subexpression):
+    updater = getattr(owner, "subexpression_updater", None)  # stores those that are constant over dt
+    stored = [] if updater is None else [line.partition(" = ")[0] for line in updater.abstract_code.splitlines()]
+    if isinstance(variable, Subexpression) or name in stored:
         raise InvalidInputError(
             f"scaling: the {where} is a subexpression; declare the variables that it is computed from."
         )
@@ -126,11 +130,35 @@ def values_of(variable: ArrayVariable) -> np.ndarray:
     try:
         return np.array(variable.get_value())
     except NotImplementedError as error:
+        assigned = _assigned_in_standalone(variable)
+        if assigned is not None:
+            return assigned
         raise NeurobalError(
             f"Values of {variable.name!r} of {variable.owner.name!r} are not known before the standalone simulation "
             "runs. Set them from arrays instead of strings (group.v = array; synapses.connect(i=array, j=array); "
             "synapses.w = array), or balance in runtime mode first."
         ) from error
+
+
+def _assigned_in_standalone(variable: ArrayVariable) -> np.ndarray | None:
+    """What a script has assigned to a variable of synapses; Brian2 only keeps it in the device's queue of what to do.
+
+    None if it is not known: code may have changed it since, or only a part was assigned.
+    """
+    device = get_device()
+    name = device.get_array_name(variable, access_data=False)
+    for task, arguments in reversed(device.main_queue):
+        if task == "run_code_object":
+            if variable in arguments[0].variables.values():
+                return None
+        elif arguments and arguments[0] == name:
+            if task == "set_by_array":
+                return np.array(device.static_arrays[arguments[1]], dtype=variable.dtype)
+            if task == "set_by_constant":
+                size = len(values_of(variable.owner.variables["_synaptic_pre"]))
+                return np.full(size, arguments[1], dtype=variable.dtype)
+            return None
+    return None
 
 
 def check_device() -> None:

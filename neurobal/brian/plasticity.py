@@ -15,16 +15,16 @@ from typing import Any, TypeAlias
 import numpy as np
 from brian2 import Clock, NeuronGroup, Quantity, get_local_namespace, prefs, second
 from brian2.core.base import BrianObject
-from brian2.core.variables import Variables
 from brian2.devices.device import RuntimeDevice, get_device
-from brian2.groups.group import CodeRunner
 from brian2.utils.logger import get_logger
 
 from neurobal.adapters import as_circuit
 from neurobal.brian.motion import SynapticMotion
 from neurobal.brian.objects import parent
 from neurobal.brian.reading import examine
-from neurobal.brian.rulecode import check_rule, dimension_of
+from neurobal.brian.rulecode import check_rule
+from neurobal.brian.soma import DRAW, FAINT, MOVE, MOVE_DYADIC, SENSE, SOMA, Runner
+from neurobal.brian.synapsecode import count_code, follow_code, power_of
 from neurobal.circuit import Circuit
 from neurobal.cost import Cost, Power, Term, terms_by_projection
 from neurobal.errors import InvalidInputError, NeurobalError, UnbalanceableError, did_you_mean
@@ -32,106 +32,6 @@ from neurobal.rules import GradientFlow, Rule, find_rule
 
 Array: TypeAlias = np.ndarray
 logger = get_logger("neurobal.plasticity")
-
-# What a neuron keeps: the live sums of its costs, what the rule sees, and its scales.
-SOMA = """
-raw_in : 1
-raw_out : 1
-own_cost : 1
-cost_in : 1
-cost_out : 1
-imbalance : 1
-seen_in : 1
-seen_out : 1
-moves : 1
-free : 1
-step : 1
-log_scale : 1
-scale : 1
-factor : 1
-inverse : 1
-remainder : 1
-lead : 1
-lag : 1
-random_state : integer
-uniform : 1
-unit : 1 (shared)
-"""
-
-# Park and Miller's generator (1988), in 32-bit arithmetic by Schrage's method: a stream of its own for each neuron.
-DRAW = """
-random_state = 16807*(random_state % 127773) - 2836*(random_state // 127773)
-random_state = random_state + 2147483647*int(random_state < 0)
-uniform = random_state/2147483647.0
-"""
-
-# A neuron without incoming or outgoing cost does not move, and the rule does not see its zeros.
-SENSE = """
-cost_in = (raw_in - own_cost)*unit
-cost_out = (raw_out - own_cost)*unit
-moves = free*int(cost_in > {faint})*int(cost_out > {faint})
-seen_in = cost_in*moves + 1 - moves
-seen_out = cost_out*moves + 1 - moves
-imbalance = (seen_in - seen_out)/(seen_in + seen_out)
-raw_in = 0
-raw_out = 0
-"""
-
-MOVE = """
-log_scale = log_scale + moves*step
-factor = exp(moves*step)
-inverse = 1.0/factor
-scale = scale*factor
-"""
-
-# The rule goes its way un-rounded; whole powers of two are emitted when it has clearly left the last one. ``lead``
-# and ``lag`` turn stored weights into those that the rule has in mind.
-MOVE_DYADIC = """
-log_scale = log_scale + moves*step
-remainder = remainder + moves*step/{quantum}
-factor = 2.0**({exponent}*floor(remainder + 0.5)*int(abs(remainder) > 0.55))
-remainder = remainder - floor(remainder + 0.5)*int(abs(remainder) > 0.55)
-inverse = 1.0/factor
-scale = scale*factor
-lead = exp(remainder*{quantum})
-lag = 1.0/lead
-"""
-
-FAINT = 1e-30
-
-
-class _Runner(CodeRunner):
-    """Code on one object's variables that may also use those of somas, by name: (soma, variable, index)."""
-
-    def __init__(
-        self,
-        group: Any,
-        code: str,
-        clock: Clock,
-        order: int,
-        name: str,
-        references: Mapping[str, tuple[Any, str, str | None]],
-        constants: Mapping[str, Any] | None = None,
-        check_units: bool = False,
-    ) -> None:
-        CodeRunner.__init__(
-            self,
-            group,
-            "stateupdate",
-            code=code,
-            user_code="",  # the names in it are ours: no warnings about names in the user's script
-            clock=clock,
-            when="end",
-            order=order,
-            name=name,
-            check_units=check_units,
-            override_conditional_write=["not_refractory"],
-        )
-        self.variables = Variables(group)
-        for key, (owner, variable, index) in references.items():
-            self.variables.add_reference(key, owner, variable, index=index)
-        for key, value in (constants or {}).items():
-            self.variables.add_constant(key, value=float(value), dimensions=dimension_of(value))
 
 
 class Plasticity(BrianObject):
@@ -216,7 +116,14 @@ class Plasticity(BrianObject):
         return self._before
 
     def _read(self) -> Circuit:
-        return as_circuit(self._objects, **self._reading)
+        circuit = as_circuit(self._objects, **self._reading)
+        circuit.uncertified = frozenset(
+            projection
+            for projection in circuit.projections
+            for name, moves in self._motion.synapses.items()
+            if projection.partition(".")[0] == name and not self._writes_alone(name, moves)
+        )
+        return circuit
 
     # What an update consists of, in its order
 
@@ -265,7 +172,7 @@ class Plasticity(BrianObject):
         for name, moves in self._motion.groups.items():
             lines = []
             for variable, power in moves.powers.items():
-                origin, factor = moves.origins.get(variable, 0.0), _power_of("nb_factor", "nb_inverse", power)
+                origin, factor = moves.origins.get(variable, 0.0), power_of("nb_factor", "nb_inverse", power)
                 moved = f"({variable} - ({origin!r}))*{factor} + ({origin!r})" if origin else f"{variable}*{factor}"
                 lines.append(f"{variable} = {moved}")
             soma = self._somas[name]
@@ -283,36 +190,11 @@ class Plasticity(BrianObject):
                 for variable in ("factor", "inverse", "lead", "lag", "raw_in", "raw_out"):
                     if soma is not None:
                         references[f"nb_{variable}_{side}"] = (soma, variable, index)
-            follow, count = self._follow_code(moves), self._count_code(moves, terms.get(name, []))
+            follow, count = follow_code(moves), count_code(moves, terms.get(name, []), unrounded=self._dyadic)
             if not self._writes_alone(name, moves):
                 self._run(synapses, count, -1, f"count_{name}", references)
                 count = ""
             self._run(synapses, follow + count, 3, f"follow_{name}", references)
-
-    def _follow_code(self, moves: SynapticMotion) -> str:
-        lines = ""
-        for variable, (at_post, at_pre) in moves.powers.items():
-            factors = [_power_of(f"nb_factor_{side}", f"nb_inverse_{side}", power)
-                       for side, power in (("post", at_post), ("pre", at_pre)) if power]  # fmt: skip
-            lines += f"{variable} = {'*'.join([variable, *factors])}\n"
-        return lines
-
-    def _count_code(self, moves: SynapticMotion, terms: list[tuple[str, Term]]) -> str:
-        lines = ""
-        for k, (weight, term) in enumerate(terms):
-            a, b = moves.powers[weight][0], -moves.powers[weight][1]
-            seen = [weight]
-            if self._dyadic:  # the rule sees un-rounded weights
-                seen += [_power_of(f"nb_lead_{side}", f"nb_lag_{side}", power)
-                         for side, power in (("post", a), ("pre", -b)) if power]  # fmt: skip
-            lines += f"nb_w{k} = {'*'.join(seen)}\n"
-            magnitude = f"nb_w{k}*nb_w{k}" if term.power == 2 else _power_of(f"abs(nb_w{k})", "", term.power)
-            lines += f"nb_c{k} = {float(np.asarray(term.weight)) * term.power!r}*{magnitude}\n"
-            if a:
-                lines += f"nb_raw_in_post += {_times(a)}nb_c{k}\n"
-            if b:
-                lines += f"nb_raw_out_pre += {_times(b)}nb_c{k}\n"
-        return lines
 
     def _writes_alone(self, name: str, moves: SynapticMotion) -> bool:
         return not any((name, weight) in self._motion.changed for weight in moves.weights)
@@ -328,7 +210,7 @@ class Plasticity(BrianObject):
     ) -> None:
         if code.strip():
             self.contained_objects.append(
-                _Runner(group, code, self._clock, order, f"{self.name}_{name}", references, constants, bool(constants))
+                Runner(group, code, self._clock, order, f"{self.name}_{name}", references, constants, bool(constants))
             )
 
     # Before and after a run
@@ -470,19 +352,6 @@ def _seconds(dt: Any) -> float:
     if not isinstance(dt, Quantity) or not dt.has_same_dimensions(second) or np.ndim(dt) or not float(dt) > 0:
         raise InvalidInputError(f"Plasticity.dt: expected the time between two updates, such as 100*ms, got {dt!r}.")
     return float(dt)
-
-
-def _power_of(name: str, inverse: str, power: float) -> str:
-    """Code for ``name**power``, exact where it can be."""
-    if power == 1:
-        return name
-    if power == -1 and inverse:
-        return inverse
-    return f"{name}**({power!r})"
-
-
-def _times(number: float) -> str:
-    return "" if number == 1 else f"{number!r}*"
 
 
 def _add_at(sums: Array, index: Array, values: Array) -> None:

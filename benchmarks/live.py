@@ -1,0 +1,174 @@
+"""``python -m benchmarks.live``: what plasticity costs while a network runs, as ratios to the same run without it.
+
+One million synapses, dense (N = 1,000) and sparse (N = 10,000). Each ratio is the median of five pairs of runs in one
+process. Beside it what users write today: a clock-driven equation in the synapses with two summed variables, and a
+``network_operation`` in NumPy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from brian2 import (
+    Hz,
+    Network,
+    NeuronGroup,
+    PoissonGroup,
+    Synapses,
+    defaultclock,
+    device,
+    ms,
+    mV,
+    network_operation,
+    prefs,
+    second,
+    set_device,
+    start_scope,
+)
+
+import neurobal as nb
+
+RUNS = 5
+# What a synapse and a neuron of a rate network do without plasticity.
+RATE = "dr/dt = (-r + clip(drive, 0, inf) + source)/(20*ms) : 1\ndrive : 1\nsource : 1"
+SUMMED = "w : 1\ndrive_post = w*r_pre : 1 (summed)"
+# A user's own gradient flow: every synapse integrates, costs are summed up in every step.
+RATE_BY_HAND = RATE + "\ncost_in : 1\ncost_out : 1"
+FLOW_BY_HAND = """
+dw/dt = rate*w*((cost_out_post - cost_in_post) - (cost_out_pre - cost_in_pre)) : 1 (clock-driven)
+drive_post = w*r_pre : 1 (summed)
+cost_in_post = w*w : 1 (summed)
+cost_out_pre = w*w : 1 (summed)
+"""
+SPIKING = """
+dv/dt = (drive + g - v)/(20*ms) : volt (unless refractory)
+dg/dt = -g/(5*ms) : volt
+drive : volt
+theta : volt
+a : 1
+"""
+
+
+def connect(synapses: Synapses, n: int, rng: np.random.Generator) -> None:
+    """One million synapses."""
+    if n == 1000:
+        synapses.connect()
+    else:
+        pre = np.repeat(np.arange(n), 1_000_000 // n)
+        synapses.connect(i=pre, j=rng.integers(0, n, pre.size))
+
+
+def rate_network(n: int, kind: str) -> Network:
+    """A rate network; ``kind``: none, plasticity, by hand, operation."""
+    rng = np.random.default_rng(0)
+    by_hand = kind == "by hand"
+    group = NeuronGroup(n, RATE_BY_HAND if by_hand else RATE, method="euler", name="E")
+    group.r, group.source = rng.random(n), rng.random(n)
+    namespace = {"rate": 1e-9 / second}
+    synapses = Synapses(
+        group, group, FLOW_BY_HAND if by_hand else SUMMED, method="euler", namespace=namespace, name="S"
+    )
+    connect(synapses, n, rng)
+    synapses.w = rng.lognormal(0, 1, len(synapses)) / len(synapses) * n * 0.3
+    return finished(Network(group, synapses), kind, synapses, 10 * defaultclock.dt)
+
+
+def spiking_network(n: int, kind: str) -> Network:
+    """A spiking network with graded spikes at about 10 Hz."""
+    rng = np.random.default_rng(0)
+    group = NeuronGroup(
+        n, SPIKING, threshold="v > theta", reset="v = 0*mV", refractory=2 * ms, method="exact", name="E"
+    )
+    group.drive, group.theta, group.a = rng.normal(8.6, 0.6, n) * mV, np.full(n, 10.0) * mV, np.ones(n)
+    noise = PoissonGroup(n, 100 * Hz, name="noise")
+    source = Synapses(noise, group, "w : volt", on_pre="g_post += w", name="source")
+    source.connect(j="i")
+    source.w = np.full(n, 0.8) * mV
+    synapses = Synapses(group, group, "w : volt", on_pre="g_post += w*a_pre", name="S")
+    connect(synapses, n, rng)
+    synapses.w = rng.lognormal(0, 1, len(synapses)) * rng.choice([1, -1], len(synapses)) * 0.02 * mV
+    return finished(Network(group, noise, source, synapses), kind, synapses, 100 * ms)
+
+
+def finished(net: Network, kind: str, synapses: Synapses, dt: Any) -> Network:
+    """The network with what ``kind`` adds."""
+    if kind == "plasticity":
+        net.add(nb.Plasticity(net, nb.NormalizedFlow(rate=0.1 / second), dt=dt, cost={"S": nb.Power(2)}))
+    if kind == "operation":
+        post, pre, n = np.array(synapses.j), np.array(synapses.i), len(synapses.target)
+
+        @network_operation(dt=dt)
+        def balance_in_numpy() -> None:
+            w = synapses.w_[:]
+            incoming, outgoing = np.bincount(post, w * w, n), np.bincount(pre, w * w, n)
+            factor = np.exp(-1e-3 * (incoming - outgoing) / (incoming + outgoing))
+            synapses.w_[:] = w * factor[post] / factor[pre]
+
+        net.add(balance_in_numpy)
+    return net
+
+
+def runtime(build: Callable[[int, str], Network], n: int, kinds: list[str], duration: Any, target: str) -> None:
+    """Print the ratios of all kinds to the first one."""
+    seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
+    networks = {}
+    for kind in kinds:
+        if target == "cpp_standalone":
+            seconds[kind] = standalone(build, n, kind, duration)
+            continue
+        start_scope()
+        networks[kind] = build(n, kind)
+        networks[kind].run(10 * defaultclock.dt)  # compiles
+    for _ in range(RUNS if networks else 0):
+        for kind, net in networks.items():
+            start = time.perf_counter()
+            net.run(duration)
+            seconds[kind].append(time.perf_counter() - start)
+    first = seconds[kinds[0]]
+    for kind in kinds:
+        ratio = statistics.median(s / f for s, f in zip(seconds[kind], first, strict=True))
+        print(
+            f"{build.__name__:17}{target:16}{n:>7,}  {kind:12}{statistics.median(seconds[kind]):>8.3f} s{ratio:>8.2f}",
+            flush=True,
+        )
+
+
+def standalone(build: Callable[[int, str], Network], n: int, kind: str, duration: Any) -> list[float]:
+    """Seconds of the simulation proper, as measured by the compiled program."""
+    set_device("cpp_standalone", build_on_run=False)
+    device.reinit()
+    device.activate(build_on_run=False)
+    start_scope()
+    net = build(n, kind)
+    net.run(duration)
+    device.build(directory=None, run=False, compile=True)
+    times = []
+    for _ in range(RUNS):
+        device.run(directory=None, with_output=False)
+        times.append(device._last_run_time)
+    set_device("runtime")
+    return times
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.live", description=__doc__)
+    parser.add_argument("--target", choices=["numpy", "cython", "cpp_standalone"], action="append")
+    arguments = parser.parse_args(argv)
+    print("1e6 synapses; rate: update every 10 steps; spiking at 10 Hz: update every 100 ms; ratio to the run without")
+    for target in arguments.target or ["cython", "cpp_standalone"]:
+        if target != "cpp_standalone":
+            prefs.codegen.target = target
+        others = ["by hand", "operation"] if target == "cython" else []
+        for n in (1000, 10_000):
+            runtime(rate_network, n, ["none", "plasticity", *others], 100 * ms, target)
+            runtime(spiking_network, n, ["none", "plasticity", *others[1:]], 2 * second, target)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""What a neuron keeps while it is balanced, and the code of one update: sense costs, let the rule decide, move."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from brian2 import Clock
+from brian2.core.variables import Variables
+from brian2.groups.group import CodeRunner
+
+from neurobal.brian.rulecode import dimension_of
+
+# What a neuron keeps: the live sums of its costs, what the rule sees, and its scales.
+SOMA = """
+raw_in : 1
+raw_out : 1
+own_cost : 1
+cost_in : 1
+cost_out : 1
+imbalance : 1
+seen_in : 1
+seen_out : 1
+moves : 1
+free : 1
+step : 1
+log_scale : 1
+scale : 1
+factor : 1
+inverse : 1
+remainder : 1
+lead : 1
+lag : 1
+random_state : integer
+uniform : 1
+unit : 1 (shared)
+"""
+
+# Park and Miller's generator (1988), in 32-bit arithmetic by Schrage's method: a stream of its own for each neuron.
+DRAW = """
+random_state = 16807*(random_state % 127773) - 2836*(random_state // 127773)
+random_state = random_state + 2147483647*int(random_state < 0)
+uniform = random_state/2147483647.0
+"""
+
+# A neuron without incoming or outgoing cost does not move, and the rule does not see its zeros.
+SENSE = """
+cost_in = (raw_in - own_cost)*unit
+cost_out = (raw_out - own_cost)*unit
+moves = free*int(cost_in > {faint})*int(cost_out > {faint})
+seen_in = cost_in*moves + 1 - moves
+seen_out = cost_out*moves + 1 - moves
+imbalance = (seen_in - seen_out)/(seen_in + seen_out)
+raw_in = 0
+raw_out = 0
+"""
+
+MOVE = """
+log_scale = log_scale + moves*step
+factor = exp(moves*step)
+inverse = 1.0/factor
+scale = scale*factor
+"""
+
+# The rule goes its way un-rounded; whole powers of two are emitted when it has clearly left the last one. ``lead``
+# and ``lag`` turn stored weights into those that the rule has in mind.
+MOVE_DYADIC = """
+log_scale = log_scale + moves*step
+remainder = remainder + moves*step/{quantum}
+factor = 2.0**({exponent}*floor(remainder + 0.5)*int(abs(remainder) > 0.55))
+remainder = remainder - floor(remainder + 0.5)*int(abs(remainder) > 0.55)
+inverse = 1.0/factor
+scale = scale*factor
+lead = exp(remainder*{quantum})
+lag = 1.0/lead
+"""
+
+FAINT = 1e-30
+
+
+class Runner(CodeRunner):
+    """Code on one object's variables that may also use those of somas, by name: (soma, variable, index)."""
+
+    def __init__(
+        self,
+        group: Any,
+        code: str,
+        clock: Clock,
+        order: int,
+        name: str,
+        references: Mapping[str, tuple[Any, str, str | None]],
+        constants: Mapping[str, Any] | None = None,
+        check_units: bool = False,
+    ) -> None:
+        CodeRunner.__init__(
+            self,
+            group,
+            "stateupdate",
+            code=code,
+            user_code="",  # the names in it are ours: no warnings about names in the user's script
+            clock=clock,
+            when="end",
+            order=order,
+            name=name,
+            check_units=check_units,
+            override_conditional_write=["not_refractory"],
+        )
+        self.variables = Variables(group)
+        for key, (owner, variable, index) in references.items():
+            self.variables.add_reference(key, owner, variable, index=index)
+        for key, value in (constants or {}).items():
+            self.variables.add_constant(key, value=float(value), dimensions=dimension_of(value))
