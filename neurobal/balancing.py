@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from numbers import Integral, Real
 from typing import Any, TypeAlias
 
@@ -14,6 +13,7 @@ import numpy as np
 from neurobal.adapters import as_circuit
 from neurobal.circuit import Circuit, Projection
 from neurobal.cost import Cost, Power, Term, terms_by_projection
+from neurobal.dyadic import common_step
 from neurobal.errors import InvalidInputError, UnbalanceableError
 from neurobal.existence import Runaway, find_runaway, runaway_along, without
 from neurobal.problem import Problem, Units, build
@@ -221,22 +221,12 @@ def _centred(problem: Problem, h: Array) -> Array:
 
 
 def _quantum(circuit: Circuit) -> float:
-    """The smallest step of h with which every power of λ that is used moves by whole powers of two."""
+    """The step of h with which every power of λ that is used moves by whole powers of two."""
     powers = [np.ravel(e) for p in circuit for e in (p.post_exponent, p.pre_exponent)]
     powers += [np.ravel(p.power) for population in circuit.populations.values() for p in population.parameters.values()]
     if circuit.binding is not None:
         powers += [np.ravel(some) for some in circuit.binding.exponents().values()]
-    denominator = 1
-    for power in np.unique(np.concatenate([np.ones(1), *powers])):
-        fraction = Fraction(float(power)).limit_denominator(24)
-        if abs(float(fraction) - power) > 1e-12 * max(1.0, abs(power)):
-            raise InvalidInputError(
-                f"dyadic: exponent {power!r} is not a simple fraction, so no λ but 1 makes λ**{power:g} a power of "
-                "two. "
-                "Use dyadic=False."
-            )
-        denominator = math.lcm(denominator, fraction.denominator)
-    return denominator * math.log(2)
+    return common_step(np.unique(np.concatenate(powers)).tolist()) * math.log(2)
 
 
 def _rounded(problem: Problem, h: Array, quantum: float) -> Array:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from keyword import iskeyword
 from typing import Any, ClassVar
 
 from neurobal.errors import InvalidInputError, did_you_mean
@@ -61,6 +62,8 @@ class Rule:
         for name in self.parameters:
             if name in VOCABULARY:
                 raise InvalidInputError(f"{kind}.parameters: {name!r} already means something: {VOCABULARY[name]}.")
+            if not name.isidentifier() or iskeyword(name) or name == "step":
+                raise InvalidInputError(f"{kind}.parameters: {name!r} cannot be used as a name.")
         self.values = {**self.parameters, **values}
         for name, value in self.values.items():
             if value is None:
@@ -68,7 +71,7 @@ class Rule:
         self.seed = seed
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in self.values.items())})"
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.values.items())})"
 
 
 class GradientFlow(Rule):

@@ -19,7 +19,7 @@ def guard(objects: Mapping[str, BrianObject], assumed: Mapping[tuple[str, str], 
     """
     guarded = {owner: objects[owner] for owner, _ in assumed if owner in objects}
     for owner, obj in guarded.items():
-        expected = {name: value for (whose, name), value in assumed.items() if whose == owner}
+        expected = {key: value for key, value in assumed.items() if key[0] == owner}
         obj.before_run = _checked(obj, expected)
 
     def remove() -> None:
@@ -29,18 +29,27 @@ def guard(objects: Mapping[str, BrianObject], assumed: Mapping[tuple[str, str], 
     return remove
 
 
-def _checked(obj: BrianObject, expected: Mapping[str, float]) -> Callable[[Any], None]:
+def check_constants(
+    objects: Mapping[str, BrianObject], assumed: Mapping[tuple[str, str], float], run_namespace: Any
+) -> None:
+    """Raise an error if a constant has another value than the one that a symmetry was derived with."""
+    for (owner, name), value in assumed.items():
+        if owner not in objects:
+            continue
+        now = constant_value(objects[owner], name, run_namespace)
+        if now != value:
+            raise NeurobalError(
+                f"The constant {name!r} of {owner!r} was {value:g} when the network's symmetry was derived and is "
+                f"{now:g} now; the symmetry does not hold any more. Undo the balancing (revert(), or remove the "
+                f"plasticity) and balance again, or restore {name}."
+            )
+
+
+def _checked(obj: BrianObject, expected: Mapping[tuple[str, str], float]) -> Callable[[Any], None]:
     original = obj.before_run
 
     def before_run(run_namespace: Any) -> None:
-        for name, value in expected.items():
-            now = constant_value(obj, name, run_namespace)
-            if now != value:
-                raise NeurobalError(
-                    f"The constant {name!r} of {obj.name!r} was {value:g} when the network was balanced and is {now:g} "
-                    "now; the symmetry that balancing used does not hold any more. Call revert() on the result and "
-                    f"balance again, or restore {name}."
-                )
+        check_constants({obj.name: obj}, expected, run_namespace)
         original(run_namespace)
 
     return before_run

@@ -141,6 +141,8 @@ def _synaptic_motion(
     else:
         symmetry = found.projections[synapses.name]
         weights = tuple(weight.variable for weight in symmetry.weights)
+        for weight in weights:
+            float_array(synapses, weight, "weight")
         powers = {key: (float(post), float(pre)) for key, (post, pre) in symmetry.powers.items()}
     for weight in weights:
         post, pre = powers.get(weight, (0.0, 0.0))

@@ -64,7 +64,7 @@ def is_input(group: Any) -> bool:
 def float_array(owner: Any, name: str, what: str) -> ArrayVariable:
     """The variable ``name`` of a group or Synapses, if its values can be scaled; otherwise an error that says why not.
 
-    ``what`` says what it is declared as, for the message.
+    ``what`` says what it is declared as. A "weight" is read between spikes: not event-driven.
     """
     variables = owner.variables
     where = f"{what} {name!r} of {owner.name!r}"
@@ -105,7 +105,7 @@ def float_array(owner: Any, name: str, what: str) -> ArrayVariable:
             f"(without the flag in '{name} : integer' or '{name} : boolean')."
         )
     event_driven = getattr(owner, "event_driven", None)
-    if event_driven is not None and name in event_driven.diff_eq_names:
+    if what == "weight" and event_driven is not None and name in event_driven.diff_eq_names:
         raise InvalidInputError(_event_driven(where))
     if variable.read_only:
         raise InvalidInputError(f"scaling: the {where} is read-only.")
@@ -114,7 +114,7 @@ def float_array(owner: Any, name: str, what: str) -> ArrayVariable:
 
 def _event_driven(where: str) -> str:
     return (
-        f"scaling: the {where} is event-driven: its value is out of date between spikes. Use (clock-driven), or a "
+        f"The {where} is event-driven: its value is out of date between spikes. Use (clock-driven), or a "
         "weight of its own beside it."
     )
 

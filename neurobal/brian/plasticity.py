@@ -18,15 +18,16 @@ from brian2.core.base import BrianObject
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.utils.logger import get_logger
 
-from neurobal.adapters import as_circuit
+from neurobal.brian.guard import check_constants
 from neurobal.brian.motion import SynapticMotion
 from neurobal.brian.objects import parent
-from neurobal.brian.reading import examine
+from neurobal.brian.reading import examine, snapshot
 from neurobal.brian.rulecode import check_rule
-from neurobal.brian.soma import DRAW, FAINT, MOVE, MOVE_DYADIC, SENSE, SOMA, Runner
+from neurobal.brian.soma import DRAW, FAINT, MOST, MOVE, MOVE_DYADIC, SENSE, SOMA, Runner
 from neurobal.brian.synapsecode import count_code, follow_code, power_of
-from neurobal.circuit import Circuit
+from neurobal.circuit import Circuit, Projection
 from neurobal.cost import Cost, Power, Term, terms_by_projection
+from neurobal.dyadic import common_step
 from neurobal.errors import InvalidInputError, NeurobalError, UnbalanceableError, did_you_mean
 from neurobal.rules import GradientFlow, Rule, find_rule
 
@@ -63,7 +64,8 @@ class Plasticity(BrianObject):
     by a StateMonitor.
     """
 
-    acts_on_networks = True
+    add_to_magic_network = True
+    acts_on_networks = True  # and is no part of what it acts on
 
     def __init__(
         self,
@@ -88,10 +90,12 @@ class Plasticity(BrianObject):
         self._groups = {key: examined.groups[key] for key in examined.motion.groups}
         self._synapses = {key: examined.synapses[key] for key in examined.motion.synapses}
         self._free = {key: ~examined.pins[key] for key in self._groups}
-        self._objects = [*examined.groups.values(), *examined.synapses.values()]
-        self._reading = {"pinned": pinned, "scaling": scaling, "homogeneity": homogeneity, "namespace": names}
+        self._examined = examined
         self._cost, self._dyadic = cost, dyadic
+        self._whole = common_step(self._powers()) if dyadic else 1
+        self._quantum = self._whole * float(np.log(2))
         self._before: Circuit | None = None
+        self._unit: float | None = None
         BrianObject.__init__(self, name=name, when="end")
         self._clock = Clock(dt=step * second, name=f"{self.name}_clock")
         self._power, terms = _powers_of(cost, self._synapses, self._motion.synapses)
@@ -116,7 +120,7 @@ class Plasticity(BrianObject):
         return self._before
 
     def _read(self) -> Circuit:
-        circuit = as_circuit(self._objects, **self._reading)
+        circuit = snapshot(self._examined)
         circuit.uncertified = frozenset(
             projection
             for projection in circuit.projections
@@ -125,12 +129,19 @@ class Plasticity(BrianObject):
         )
         return circuit
 
+    def _powers(self) -> list[float]:
+        """All powers of λ by which anything moves."""
+        powers = [power for moves in self._motion.groups.values() for power in moves.powers.values()]
+        return powers + [p for moves in self._motion.synapses.values() for pair in moves.powers.values() for p in pair]
+
     # What an update consists of, in its order
 
     def _soma(self, group: str) -> NeuronGroup:
         """One helper neuron for each neuron of a group."""
         size = len(self._groups[group])
         soma = NeuronGroup(size, SOMA, clock=self._clock, name=f"{self.name}_{group}", namespace={})
+        soma.add_attribute("acts_on_networks")
+        soma.acts_on_networks = True
         soma.scale = np.ones(size)
         soma.factor = soma.inverse = soma.lead = soma.lag = np.ones(size)
         soma.free = self._free[group].astype(float)
@@ -150,8 +161,9 @@ class Plasticity(BrianObject):
                 "homogeneity": self._homogeneity(name),
             }
             seen = {"cost_in": (soma, "seen_in", None), "cost_out": (soma, "seen_out", None)}
-            quantum = {"exponent": 1, "quantum": repr(float(np.log(2)))}
-            move = MOVE_DYADIC.format(**quantum) if self._dyadic else MOVE
+            move = (MOVE_DYADIC if self._dyadic else MOVE).format(
+                most=MOST, whole=self._whole, quantum=repr(self._quantum)
+            )
             self._run(soma, draw + SENSE.format(faint=FAINT), 0, f"sense_{name}", {})
             self._run(soma, f"step = {self.rule.step}", 1, f"rule_{name}", seen, constants)
             self._run(soma, move, 2, f"move_{name}", {})
@@ -185,12 +197,17 @@ class Plasticity(BrianObject):
         for name, moves in self._motion.synapses.items():
             synapses = self._synapses[name]
             post, pre = (self._somas.get(parent(end).name) for end in (synapses.target, synapses.source))
-            references = {}
+            references: dict[str, tuple[Any, str, str | None]] = {}
             for side, soma, index in (("post", post, "_postsynaptic_idx"), ("pre", pre, "_presynaptic_idx")):
                 for variable in ("factor", "inverse", "lead", "lag", "raw_in", "raw_out"):
                     if soma is not None:
                         references[f"nb_{variable}_{side}"] = (soma, variable, index)
-            follow, count = follow_code(moves), count_code(moves, terms.get(name, []), unrounded=self._dyadic)
+            recurrent = post is not None and post is pre
+            if recurrent:
+                references["nb_post"] = (synapses, "_synaptic_post", None)
+                references["nb_pre"] = (synapses, "_synaptic_pre", None)
+            follow = follow_code(moves)
+            count = count_code(moves, terms.get(name, []), unrounded=self._dyadic, recurrent=recurrent)
             if not self._writes_alone(name, moves):
                 self._run(synapses, count, -1, f"count_{name}", references)
                 count = ""
@@ -219,6 +236,7 @@ class Plasticity(BrianObject):
         """Check what can only be known now, and measure where the network stands."""
         self._check_timing()
         self._claim()
+        check_constants({**self._examined.groups, **self._synapses}, self._motion.assumed, run_namespace)
         circuit = self._read()
         if self._before is None:
             self._before = circuit
@@ -227,7 +245,7 @@ class Plasticity(BrianObject):
 
     def after_run(self) -> None:
         """Let other plasticities have the neurons."""
-        _claims.pop(self, None)
+        _claims.discard(self)
         super().after_run()
 
     def _check_timing(self) -> None:
@@ -235,59 +253,71 @@ class Plasticity(BrianObject):
             if self._clock.dt_ < group.clock.dt_ * (1 - 1e-9):
                 raise InvalidInputError(
                     f"{self.name}: dt = {self._clock.dt} is smaller than the time step of group {name!r}, "
-                    f"{group.clock.dt}. "
-                    "Update at most once a time step."
+                    f"{group.clock.dt}. Update at most once a time step."
                 )
         if not isinstance(get_device(), RuntimeDevice) and prefs.devices.cpp_standalone.openmp_threads > 0:
             raise NeurobalError(
-                f"{self.name}: several threads would add to one neuron's cost at the same time, and lose some of "
-                "it. Set "
-                "prefs.devices.cpp_standalone.openmp_threads = 0."
+                f"{self.name}: several threads would add to one neuron's cost at the same time, and lose some of it. "
+                "Set prefs.devices.cpp_standalone.openmp_threads = 0."
             )
 
     def _claim(self) -> None:
         """No other plasticity of this run may move the same neurons."""
-        for other, claimed in list(_claims.items()):
+        if not self.active:
+            return
+        for other in list(_claims):
             for name, free in self._free.items():
-                if other is not self and name in claimed and np.any(claimed[name] & free):
+                same = other is not self and other.active and other._groups.get(name) is self._groups[name]
+                if same and np.any(other._free[name] & free):
+                    _claims.clear()  # there will be no run
                     raise NeurobalError(
-                        f"{self.name} and {other.name} both move neurons of group {name!r}. Pin in each what the "
-                        "other moves."
+                        f"{self.name} and {other.name} both move neurons of group {name!r}. Pin in each what the other "
+                        "moves."
                     )
-        _claims[self] = self._free
+        _claims.add(self)
 
     def _measure(self, circuit: Circuit) -> None:
         """Sum up all costs as they are now; the first time, find what the rule's costs are measured in."""
         terms = terms_by_projection(self._cost, circuit.projections)
         total, count = 0.0, 0
-        sums = {name: np.zeros((3, len(soma))) for name, soma in self._somas.items()}
+        sums = {name: np.zeros((2, len(soma))) for name, soma in self._somas.items()}
+        counted_later = {name: np.zeros((2, len(soma))) for name, soma in self._somas.items()}
         for name, some in terms.items():
             projection = circuit.projections[name]
             a, b = projection.exponents
             itself = (projection.pre == projection.post) & (projection.pre_index == projection.post_index)
+            unrounded = self._unrounded(circuit, projection)
+            into = counted_later if name in circuit.uncertified else sums
             for term in some:
                 costs = term.of(projection.weight)
                 total, count = total + float(costs.sum()), count + int((costs > 0).sum())
-                incoming, outgoing = term.power * a * costs, term.power * b * costs
-                if projection.post in sums:
-                    _add_at(sums[projection.post][0], projection.post_index, incoming)
-                if projection.pre in sums:
-                    _add_at(sums[projection.pre][1], projection.pre_index, outgoing)
-                    # A self-connection whose two ends move alike stays as it is: it balances nothing.
-                    still = np.where(itself & (np.asarray(a) == b), incoming, 0.0)
-                    _add_at(sums[projection.pre][2], projection.pre_index, still)
-        if not any(np.any((s[0] > s[2]) & (s[1] > s[2]) & self._free[name]) for name, s in sums.items()):
+                costs = costs * np.exp(term.power * unrounded) * np.where(itself & (np.asarray(a) == b), 0.0, 1.0)
+                if projection.post in into:
+                    _add_at(into[projection.post][0], projection.post_index, term.power * a * costs)
+                if projection.pre in into:
+                    _add_at(into[projection.pre][1], projection.pre_index, term.power * b * costs)
+        everything = {name: sums[name] + counted_later[name] for name in sums}
+        if not any(np.any((s > 0).all(axis=0) & self._free[name]) for name, s in everything.items()):
             raise UnbalanceableError(
                 f"{self.name}: nothing can be balanced: no free neuron has both incoming and outgoing costed synapses. "
                 + circuit.advice
             )
-        for name, (incoming, outgoing, own) in sums.items():
+        for name, (incoming, outgoing) in sums.items():
             soma = self._somas[name]
-            if soma.unit_[:] == 0 if isinstance(get_device(), RuntimeDevice) else True:
+            if self._unit is None:
                 soma.unit = count / total
-            for variable, values in (("raw_in", incoming), ("raw_out", outgoing), ("own_cost", own)):
+            for variable, values in (("raw_in", incoming), ("raw_out", outgoing)):
                 soma.variables[variable].set_value(values)
-        self._warn_if_stiff(max(float((s[0] + s[1] - 2 * s[2]).max()) for s in sums.values()) * count / total)
+        self._unit = count / total if self._unit is None else self._unit
+        self._warn_if_stiff(max(float(s.sum(axis=0).max()) for s in everything.values()) * self._unit)
+
+    def _unrounded(self, circuit: Circuit, projection: Projection) -> Array | float:
+        """Logarithm of what turns stored weights into those that the rule has in mind."""
+        if not self._dyadic or not isinstance(get_device(), RuntimeDevice):
+            return 0.0
+        remainder = {name: np.zeros(population.size) for name, population in circuit.populations.items()}
+        remainder |= {name: soma.remainder_[:] * self._quantum for name, soma in self._somas.items()}
+        return projection.log_factors(*circuit.log_scales_at(projection, remainder))
 
     def _warn_if_stiff(self, largest: float) -> None:
         if isinstance(self.rule, GradientFlow):
@@ -302,8 +332,8 @@ class Plasticity(BrianObject):
                 )
 
 
-# Which neurons each plasticity moves in the run that is going on.
-_claims: weakref.WeakKeyDictionary[Plasticity, dict[str, Array]] = weakref.WeakKeyDictionary()
+# The plasticities of the run that is going on.
+_claims: weakref.WeakSet[Plasticity] = weakref.WeakSet()
 
 
 def _powers_of(
@@ -323,12 +353,14 @@ def _powers_of(
             if not isinstance(one, Cost):
                 raise InvalidInputError(f"cost: expected a cost such as Power(2) for {key!r}, got {one!r}.")
             dimension = synapses[name].variables[weight].dim
-            for term in one.terms(_Costed(key, None if dimension.is_dimensionless else dimension)):  # type: ignore[arg-type]
-                if np.ndim(term.weight):
-                    raise InvalidInputError(
-                        f"cost: while a network runs, a cost has one weight per projection; {key!r} has an array."
-                    )
-                found.setdefault(name, []).append((weight, term))
+            stand_in = _Costed(key, None if dimension.is_dimensionless else dimension)
+            try:
+                terms = one.terms(stand_in)  # type: ignore[arg-type]
+            except InvalidInputError:
+                raise InvalidInputError(
+                    f"cost: while a network runs, a cost has one weight per projection; that of {key!r} has an array."
+                ) from None
+            found.setdefault(name, []).extend((weight, term) for term in terms)
     if isinstance(cost, Mapping):
         for key in cost:
             if key not in known:

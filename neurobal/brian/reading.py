@@ -37,7 +37,7 @@ class Examined:
     synapses: dict[str, Synapses]
     pins: dict[str, np.ndarray]
     motion: Motion
-    namespace: Mapping[str, Any]
+    reading: Mapping[str, Any]  # the arguments with which another network is read in the same way
 
 
 def examine(
@@ -56,7 +56,8 @@ def examine(
     pins = _pins(pinned, groups)
     names = get_local_namespace(level + 1) if namespace is None else namespace
     motion = find_motion(objects, groups, synapses, pins, scaling or {}, homogeneity or {}, names)
-    return Examined(groups, synapses, pins, motion, names)
+    reading = {"pinned": pinned, "homogeneity": homogeneity, "scaling": scaling, "namespace": names}
+    return Examined(groups, synapses, pins, motion, reading)
 
 
 @read.register(Network)
@@ -76,7 +77,11 @@ def read_network(
     level: int = 0,
 ) -> Circuit:
     """A snapshot of a Brian2 network. Nothing in it is changed; its `binding` writes scales back."""
-    examined = examine(network, pinned, homogeneity, scaling, namespace, level + 1)
+    return snapshot(examine(network, pinned, homogeneity, scaling, namespace, level + 1)).with_constraints(tied=tied)
+
+
+def snapshot(examined: Examined) -> Circuit:
+    """The present values of an examined network as a `Circuit`."""
     groups, synapses, motion = examined.groups, examined.synapses, examined.motion
     circuit = Circuit()
     circuit.basis = motion.basis
@@ -91,19 +96,8 @@ def read_network(
         )
     for one in synapses.values():
         _add_projections(circuit, one, motion)
-    circuit.binding = BrianBinding(
-        groups,
-        synapses,
-        motion,
-        {
-            "pinned": pinned,
-            "tied": tied,
-            "homogeneity": homogeneity,
-            "scaling": scaling,
-            "namespace": examined.namespace,
-        },
-    )
-    return circuit.with_constraints(tied=tied)
+    circuit.binding = BrianBinding(groups, synapses, motion, examined.reading)
+    return circuit
 
 
 def _parameters(group: Any, motion: Motion) -> dict[str, tuple[np.ndarray, float]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+import numpy as np
 from brian2 import second
 from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
 from brian2.core.variables import Constant
+from brian2.parsing.bast import brian_ast
 from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_dimensions, get_unit
-from brian2.utils.stringtools import get_identifiers
 
 from neurobal.errors import InvalidInputError, did_you_mean
 from neurobal.rules import VOCABULARY, Rule
@@ -23,24 +24,37 @@ def dimension_of(value: Any) -> Any:
 
 def check_rule(rule: Rule, power: float) -> None:
     """Raise an error that shows the line of a rule's code that is wrong, and what is wrong with it."""
-    where = f"{type(rule).__name__}.step = {rule.step!r}"
+    kind = type(rule).__name__
+    where = f"{kind}.step = {rule.step!r}"
+    for name, value in rule.values.items():
+        if isinstance(value, (str, complex)) or np.ndim(value) or not np.isfinite(float(value)):
+            raise InvalidInputError(
+                f"{kind}: parameter {name!r} must be one finite number with its unit, got {value!r}."
+            )
+        if name in DEFAULT_FUNCTIONS or name in DEFAULT_CONSTANTS:
+            raise InvalidInputError(
+                f"{kind}.parameters: {name!r} is a function or constant of Brian2; use another name."
+            )
+        default = rule.parameters[name]
+        if default is not None and get_dimensions(value) is not get_dimensions(default):
+            raise InvalidInputError(f"{kind}: parameter {name!r} must have the units of {default!r}, got {value!r}.")
     try:
-        ast.parse(rule.step, mode="eval")
+        tree = ast.parse(rule.step, mode="eval")
     except SyntaxError as error:
         raise InvalidInputError(f"{where}: this is no expression: {error.msg} (column {error.offset}).") from None
     values = {**rule.values, **dict.fromkeys(VOCABULARY, 1.0), "dt": 1.0 * second, "p": power}
-    for name, value in rule.values.items():
-        default = rule.parameters[name]
-        if default is not None and get_dimensions(value) is not get_dimensions(default):
-            raise InvalidInputError(
-                f"{type(rule).__name__}: parameter {name!r} must have the units of {default!r}, got {value!r}."
-            )
     known = [*values, *DEFAULT_FUNCTIONS, *DEFAULT_CONSTANTS]
-    for name in sorted(get_identifiers(rule.step)):
-        if name not in known:
+    for name in sorted({node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}):
+        if name not in known and name not in ("True", "False"):
             raise InvalidInputError(f"{where}: there is no {name!r} here.{did_you_mean(name, known[: len(values)])}")
+        if name in DEFAULT_FUNCTIONS and not DEFAULT_FUNCTIONS[name].stateless:
+            raise InvalidInputError(
+                f"{where}: {name}() would draw from the network's random numbers and change its run. Use 'uniform', "
+                "which has a stream of its own for each neuron."
+            )
     variables = {name: Constant(name, float(value), get_dimensions(value)) for name, value in values.items()}
     try:
+        brian_ast(rule.step, variables)
         dimension = parse_expression_dimensions(rule.step, {**DEFAULT_FUNCTIONS, **DEFAULT_CONSTANTS, **variables})
     except Exception as error:
         raise InvalidInputError(f"{where}: {error}") from None

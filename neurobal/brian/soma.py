@@ -15,7 +15,6 @@ from neurobal.brian.rulecode import dimension_of
 SOMA = """
 raw_in : 1
 raw_out : 1
-own_cost : 1
 cost_in : 1
 cost_out : 1
 imbalance : 1
@@ -43,21 +42,22 @@ random_state = random_state + 2147483647*int(random_state < 0)
 uniform = random_state/2147483647.0
 """
 
-# A neuron without incoming or outgoing cost does not move, and the rule does not see its zeros.
+# A neuron without incoming or outgoing cost does not move, and the rule does not see its zeros (log 0, 0/0).
 SENSE = """
-cost_in = (raw_in - own_cost)*unit
-cost_out = (raw_out - own_cost)*unit
+cost_in = raw_in*unit
+cost_out = raw_out*unit
 moves = free*int(cost_in > {faint})*int(cost_out > {faint})
+imbalance = (cost_in - cost_out)/(cost_in + cost_out + {faint})
 seen_in = cost_in*moves + 1 - moves
-seen_out = cost_out*moves + 1 - moves
-imbalance = (seen_in - seen_out)/(seen_in + seen_out)
+seen_out = cost_out*moves + 2*(1 - moves)
 raw_in = 0
 raw_out = 0
 """
 
 MOVE = """
-log_scale = log_scale + moves*step
-factor = exp(moves*step)
+step = moves*clip(step, -{most}, {most})
+log_scale = log_scale + step
+factor = exp(step)
 inverse = 1.0/factor
 scale = scale*factor
 """
@@ -65,9 +65,10 @@ scale = scale*factor
 # The rule goes its way un-rounded; whole powers of two are emitted when it has clearly left the last one. ``lead``
 # and ``lag`` turn stored weights into those that the rule has in mind.
 MOVE_DYADIC = """
-log_scale = log_scale + moves*step
-remainder = remainder + moves*step/{quantum}
-factor = 2.0**({exponent}*floor(remainder + 0.5)*int(abs(remainder) > 0.55))
+step = moves*clip(step, -{most}, {most})
+log_scale = log_scale + step
+remainder = remainder + step/{quantum}
+factor = 2.0**({whole}*floor(remainder + 0.5)*int(abs(remainder) > 0.55))
 remainder = remainder - floor(remainder + 0.5)*int(abs(remainder) > 0.55)
 inverse = 1.0/factor
 scale = scale*factor
@@ -76,6 +77,7 @@ lag = 1.0/lead
 """
 
 FAINT = 1e-30
+MOST = 20.0  # of one step: a factor of 5e8, more than any sensible rule asks for
 
 
 class Runner(CodeRunner):

@@ -21,8 +21,11 @@ def follow_code(moves: SynapticMotion) -> str:
     return lines
 
 
-def count_code(moves: SynapticMotion, terms: list[tuple[str, Term]], *, unrounded: bool) -> str:
-    """Add the costs of synapses to the sums of their neurons; ``unrounded``: as the rule has the weights in mind."""
+def count_code(moves: SynapticMotion, terms: list[tuple[str, Term]], *, unrounded: bool, recurrent: bool) -> str:
+    """Add the costs of synapses to the sums of their neurons; ``unrounded``: as the rule has the weights in mind.
+
+    In ``recurrent`` synapses a self-connection whose two ends move alike stays as it is, and balances nothing.
+    """
     lines = ""
     for k, (weight, term) in enumerate(terms):
         a, b = moves.powers[weight][0], -moves.powers[weight][1]
@@ -32,7 +35,8 @@ def count_code(moves: SynapticMotion, terms: list[tuple[str, Term]], *, unrounde
                      for side, power in (("post", a), ("pre", -b)) if power]  # fmt: skip
         lines += f"nb_w{k} = {'*'.join(seen)}\n"
         magnitude = f"nb_w{k}*nb_w{k}" if term.power == 2 else power_of(f"abs(nb_w{k})", "", term.power)
-        lines += f"nb_c{k} = {float(np.asarray(term.weight)) * term.power!r}*{magnitude}\n"
+        others = "*int(nb_post != nb_pre)" if recurrent and a == b else ""
+        lines += f"nb_c{k} = {float(np.asarray(term.weight)) * term.power!r}*{magnitude}{others}\n"
         if a:
             lines += f"nb_raw_in_post += {_times(a)}nb_c{k}\n"
         if b:
