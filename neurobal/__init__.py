@@ -21,6 +21,7 @@ from neurobal.rules import AntiBalancing, GradientFlow, NormalizedFlow, Rule, St
 if TYPE_CHECKING:
     from neurobal.brian.comparing import compare
     from neurobal.brian.inference import symmetries
+    from neurobal.brian.normalization import IncomingNormalization
     from neurobal.brian.plasticity import Plasticity
 
 __version__ = "0.1.0"
@@ -33,6 +34,7 @@ __all__ = [
     "Cost",
     "Excluded",
     "GradientFlow",
+    "IncomingNormalization",
     "InvalidInputError",
     "NeurobalError",
     "NormalizedFlow",
@@ -55,6 +57,7 @@ __all__ = [
 
 # What needs Brian2 is loaded when it is first used (PEP 562): matrices do without it.
 _LAZY = {
+    "IncomingNormalization": "neurobal.brian.normalization",
     "Plasticity": "neurobal.brian.plasticity",
     "compare": "neurobal.brian.comparing",
     "symmetries": "neurobal.brian.inference",

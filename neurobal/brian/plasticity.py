@@ -83,7 +83,7 @@ class Plasticity(BrianObject):
         name: str = "plasticity*",
     ) -> None:
         self.rule: Rule = find_rule(rule)
-        step = _seconds(dt)
+        step = seconds(dt)
         names = get_local_namespace(level + 1) if namespace is None else namespace
         examined = examine(network, pinned, homogeneity, scaling, names, level + 1)
         self._motion = examined.motion
@@ -380,9 +380,10 @@ class _Costed:
         self.shape, self.weight = (0, 0), np.zeros(0)
 
 
-def _seconds(dt: Any) -> float:
+def seconds(dt: Any) -> float:
+    """The time between two updates as a number."""
     if not isinstance(dt, Quantity) or not dt.has_same_dimensions(second) or np.ndim(dt) or not float(dt) > 0:
-        raise InvalidInputError(f"Plasticity.dt: expected the time between two updates, such as 100*ms, got {dt!r}.")
+        raise InvalidInputError(f"dt: expected the time between two updates, such as 100*ms, got {dt!r}.")
     return float(dt)
 
 
