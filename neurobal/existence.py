@@ -52,6 +52,37 @@ class Runaway:
         d = self.direction
         return a * d[post] - b * d[pre] < -FALLS
 
+    def levels(self, post: Array, pre: Array) -> Array:
+        """The direction as a vector: ``a level_post - b level_pre < 0`` where cost falls, 0 where not; 0 on the ground.
+
+        ``post`` and ``pre`` are the ends of all costs (-1: the ground).
+        """
+        if self.direction is not None:
+            return self.direction
+        assert self.strong is not None
+        # SciPy numbers strong components in a topological order of the graph between them, one way or the other.
+        upwards = self.strong[post] >= self.strong[pre]
+        levels = np.where(upwards.all(), -1.0, 1.0) * self.strong
+        return levels - levels[-1]
+
+
+def balanced_levels(problem: Problem) -> Array | None:
+    """One level per unit, the ground's last: costs between levels that fall from pre to post have no balance.
+
+    None if all costs have one. Of several directions, the ones found first count most.
+    """
+    total: Array | None = None
+    while (runaway := find_runaway(problem)) is not None:
+        ends = [block.entries()[:2] if block.a > 0 else block.entries()[1::-1] for block in problem.blocks]
+        for ground in problem.grounds:
+            there = np.full(ground.unit.shape, -1)
+            ends.append((ground.unit, there) if ground.a > 0 else (there, ground.unit))
+        post, pre = (np.concatenate(side) for side in zip(*ends, strict=True))
+        levels = runaway.levels(post, pre)
+        total = levels if total is None else 100.0 * total + levels
+        problem = without(problem, runaway)
+    return total
+
 
 def find_runaway(problem: Problem) -> Runaway | None:
     """What has no balance, decided without solving. None if everything has one, or if that is too large a question.

@@ -65,7 +65,7 @@ class IncomingNormalization(BrianObject):
         name: str = "incoming_normalization*",
     ) -> None:
         self._synapses: list[Synapses] = [synapses] if isinstance(synapses, Synapses) else list(synapses)
-        self._weight, step = weight, seconds(dt)
+        self._weight, step = weight, seconds(dt, "IncomingNormalization")
         self._variables = [float_array(one, weight, "weight") for one in self._synapses]
         groups = {parent(one.target).name: parent(one.target) for one in self._synapses}
         if len(groups) != 1:

@@ -29,6 +29,8 @@ from neurobal.circuit import Circuit, Projection
 from neurobal.cost import Cost, Power, Term, terms_by_projection
 from neurobal.dyadic import common_step
 from neurobal.errors import InvalidInputError, NeurobalError, UnbalanceableError, did_you_mean
+from neurobal.existence import FALLS, balanced_levels
+from neurobal.problem import Units, build
 from neurobal.rules import GradientFlow, Rule, find_rule
 
 Array: TypeAlias = np.ndarray
@@ -96,16 +98,20 @@ class Plasticity(BrianObject):
         self._quantum = self._whole * float(np.log(2))
         self._before: Circuit | None = None
         self._unit: float | None = None
-        BrianObject.__init__(self, name=name, when="end")
+        self._passes: dict[tuple[str, str], Runner] = {}
+        # Before its runners, so that they make their code from what it finds at the start of a run.
+        BrianObject.__init__(self, name=name, when="end", order=-10)
         self._clock = Clock(dt=step * second, name=f"{self.name}_clock")
         self._power, terms = _powers_of(cost, self._synapses, self._motion.synapses)
         check_rule(self.rule, self._power)
         self._somas = {key: self._soma(key) for key in self._groups}
         self._add_rule(step)
         self._add_motion()
-        self._add_synapses(terms)
+        self._terms = terms
+        self._add_synapses()
         for obj in (*self._groups.values(), *self._synapses.values()):
             self.add_dependency(obj)
+        _alive.add(self)
 
     def __getitem__(self, group: str) -> NeuronGroup:
         if group not in self._somas:
@@ -125,7 +131,7 @@ class Plasticity(BrianObject):
             projection
             for projection in circuit.projections
             for name, moves in self._motion.synapses.items()
-            if projection.partition(".")[0] == name and not self._writes_alone(name, moves)
+            if projection.partition(".")[0] == name and self._changed_by_model(name, moves)
         )
         return circuit
 
@@ -192,29 +198,48 @@ class Plasticity(BrianObject):
             if lines:
                 self._run(self._groups[name], "\n".join(lines), 4, f"follow_{name}", references)
 
-    def _add_synapses(self, terms: Mapping[str, list[tuple[str, Term]]]) -> None:
+    def _add_synapses(self) -> None:
         """Weights follow, and costs are summed up: in one pass, or in two where something else writes the weight."""
         for name, moves in self._motion.synapses.items():
             synapses = self._synapses[name]
             post, pre = (self._somas.get(parent(end).name) for end in (synapses.target, synapses.source))
             references: dict[str, tuple[Any, str, str | None]] = {}
             for side, soma, index in (("post", post, "_postsynaptic_idx"), ("pre", pre, "_presynaptic_idx")):
-                for variable in ("factor", "inverse", "lead", "lag", "raw_in", "raw_out"):
+                for variable in ("factor", "inverse", "lead", "lag", "raw_in", "raw_out", "level"):
                     if soma is not None:
                         references[f"nb_{variable}_{side}"] = (soma, variable, index)
-            recurrent = post is not None and post is pre
-            if recurrent:
+            if post is not None and post is pre:
                 references["nb_post"] = (synapses, "_synaptic_post", None)
                 references["nb_pre"] = (synapses, "_synaptic_pre", None)
-            follow = follow_code(moves)
-            count = count_code(moves, terms.get(name, []), unrounded=self._dyadic, recurrent=recurrent)
-            if not self._writes_alone(name, moves):
-                self._run(synapses, count, -1, f"count_{name}", references)
-                count = ""
-            self._run(synapses, follow + count, 3, f"follow_{name}", references)
+            # Which of the two counts is decided when a run starts: until then unknown is who else writes the weights.
+            code = follow_code(moves)
+            for what, order in (("count", -1), ("follow", 3)):
+                runner = Runner(synapses, code, self._clock, order, f"{self.name}_{what}_{name}", references)
+                self.contained_objects.append(runner)
+                self._passes[name, what] = runner
+
+    def _count_code(
+        self, name: str, terms: list[tuple[str, Term]], *, autapses: bool = True, uneven: bool = True
+    ) -> str:
+        """Code that counts a Synapses' costs; ``uneven`` if some of them have no balance."""
+        synapses, moves = self._synapses[name], self._motion.synapses[name]
+        ends = {"post": parent(synapses.target).name, "pre": parent(synapses.source).name}
+        weights = [weight for weight in moves.weights if weight in moves.powers]
+        powers = dict(zip(("post", "pre"), moves.powers[weights[0]] if weights else (0.0, 0.0), strict=True))
+        levels = "+".join(f"({powers[side]!r})*nb_level_{side}" for side, end in ends.items() if end in self._somas)
+        recurrent = ends["post"] == ends["pre"]
+        return count_code(
+            moves, terms, unrounded=self._dyadic, autapses=autapses and recurrent, levels=levels if uneven else ""
+        )
 
     def _writes_alone(self, name: str, moves: SynapticMotion) -> bool:
-        return not any((name, weight) in self._motion.changed for weight in moves.weights)
+        """Whether nothing else changes these weights: no other rule of the model, and no other plasticity."""
+        others = (other for other in _alive if other is not self and other.active)
+        shared = any(other._synapses.get(name) is self._synapses[name] for other in others)
+        return not shared and not self._changed_by_model(name, moves)
+
+    def _changed_by_model(self, name: str, moves: SynapticMotion) -> bool:
+        return any((name, weight) in self._motion.changed for weight in moves.weights)
 
     def _run(
         self,
@@ -279,6 +304,7 @@ class Plasticity(BrianObject):
     def _measure(self, circuit: Circuit) -> None:
         """Sum up all costs as they are now; the first time, find what the rule's costs are measured in."""
         terms = terms_by_projection(self._cost, circuit.projections)
+        lost = self._leave_out(circuit, terms)
         total, count = 0.0, 0
         sums = {name: np.zeros((2, len(soma))) for name, soma in self._somas.items()}
         counted_later = {name: np.zeros((2, len(soma))) for name, soma in self._somas.items()}
@@ -287,11 +313,13 @@ class Plasticity(BrianObject):
             a, b = projection.exponents
             itself = (projection.pre == projection.post) & (projection.pre_index == projection.post_index)
             unrounded = self._unrounded(circuit, projection)
-            into = counted_later if name in circuit.uncertified else sums
+            owner = name.partition(".")[0]
+            into = sums if self._writes_alone(owner, self._motion.synapses[owner]) else counted_later
             for term in some:
                 costs = term.of(projection.weight)
                 total, count = total + float(costs.sum()), count + int((costs > 0).sum())
-                costs = costs * np.exp(term.power * unrounded) * np.where(itself & (np.asarray(a) == b), 0.0, 1.0)
+                still = (itself & (np.asarray(a) == b)) | lost[name]
+                costs = costs * np.exp(term.power * unrounded) * np.where(still, 0.0, 1.0)
                 if projection.post in into:
                     _add_at(into[projection.post][0], projection.post_index, term.power * a * costs)
                 if projection.pre in into:
@@ -310,6 +338,29 @@ class Plasticity(BrianObject):
                 soma.variables[variable].set_value(values)
         self._unit = count / total if self._unit is None else self._unit
         self._warn_if_stiff(max(float(s.sum(axis=0).max()) for s in everything.values()) * self._unit)
+
+    def _leave_out(self, circuit: Circuit, terms: Mapping[str, list[Term]]) -> dict[str, Array]:
+        """Which synapses have no balance: not counted, as in `balance`. The code does no more than it has to."""
+        units = Units(circuit)
+        levels = balanced_levels(build(circuit, units, terms))
+        spread = units.spread(np.zeros(units.size) if levels is None else levels[:-1])
+        for name, soma in self._somas.items():
+            soma.level = spread[name]
+        lost, uneven, autapses = {}, set(), set()
+        for name in terms:
+            projection = circuit.projections[name]
+            post, pre = circuit.log_scales_at(projection, spread)
+            lost[name] = projection.log_factors(post, pre) < -FALLS
+            if lost[name].any():
+                uneven.add(name.partition(".")[0])
+            if projection.pre == projection.post and np.any(projection.pre_index == projection.post_index):
+                autapses.add(name.partition(".")[0])
+        for name, moves in self._motion.synapses.items():
+            count = self._count_code(name, self._terms.get(name, []), autapses=name in autapses, uneven=name in uneven)
+            fused = self._writes_alone(name, moves)
+            self._passes[name, "count"].abstract_code = "" if fused else count
+            self._passes[name, "follow"].abstract_code = follow_code(moves) + (count if fused else "")
+        return lost
 
     def _unrounded(self, circuit: Circuit, projection: Projection) -> Array | float:
         """Logarithm of what turns stored weights into those that the rule has in mind."""
@@ -334,6 +385,8 @@ class Plasticity(BrianObject):
 
 # The plasticities of the run that is going on.
 _claims: weakref.WeakSet[Plasticity] = weakref.WeakSet()
+# All that there are.
+_alive: weakref.WeakSet[Plasticity] = weakref.WeakSet()
 
 
 def _powers_of(
@@ -380,10 +433,10 @@ class _Costed:
         self.shape, self.weight = (0, 0), np.zeros(0)
 
 
-def seconds(dt: Any) -> float:
+def seconds(dt: Any, owner: str = "Plasticity") -> float:
     """The time between two updates as a number."""
     if not isinstance(dt, Quantity) or not dt.has_same_dimensions(second) or np.ndim(dt) or not float(dt) > 0:
-        raise InvalidInputError(f"dt: expected the time between two updates, such as 100*ms, got {dt!r}.")
+        raise InvalidInputError(f"{owner}.dt: expected the time between two updates, such as 100*ms, got {dt!r}.")
     return float(dt)
 
 

@@ -22,6 +22,7 @@ seen_in : 1
 seen_out : 1
 moves : 1
 free : 1
+level : 1
 step : 1
 log_scale : 1
 scale : 1
@@ -105,6 +106,7 @@ class Runner(CodeRunner):
             order=order,
             name=name,
             check_units=check_units,
+            generate_empty_code=False,
             override_conditional_write=["not_refractory"],
         )
         self.variables = Variables(group)

@@ -21,10 +21,13 @@ def follow_code(moves: SynapticMotion) -> str:
     return lines
 
 
-def count_code(moves: SynapticMotion, terms: list[tuple[str, Term]], *, unrounded: bool, recurrent: bool) -> str:
+def count_code(
+    moves: SynapticMotion, terms: list[tuple[str, Term]], *, unrounded: bool, autapses: bool, levels: str
+) -> str:
     """Add the costs of synapses to the sums of their neurons; ``unrounded``: as the rule has the weights in mind.
 
-    In ``recurrent`` synapses a self-connection whose two ends move alike stays as it is, and balances nothing.
+    A self-connection whose two ends move alike stays as it is, and balances nothing. ``levels`` is code that tells
+    costs that have a balance from those that have none, by the levels of their ends; empty where all have one.
     """
     lines = ""
     for k, (weight, term) in enumerate(terms):
@@ -35,8 +38,9 @@ def count_code(moves: SynapticMotion, terms: list[tuple[str, Term]], *, unrounde
                      for side, power in (("post", a), ("pre", -b)) if power]  # fmt: skip
         lines += f"nb_w{k} = {'*'.join(seen)}\n"
         magnitude = f"nb_w{k}*nb_w{k}" if term.power == 2 else power_of(f"abs(nb_w{k})", "", term.power)
-        others = "*int(nb_post != nb_pre)" if recurrent and a == b else ""
-        lines += f"nb_c{k} = {float(np.asarray(term.weight)) * term.power!r}*{magnitude}{others}\n"
+        counts = "*int(nb_post != nb_pre)" if autapses and a == b else ""
+        counts += f"*int({levels} > -0.5)" if levels else ""
+        lines += f"nb_c{k} = {float(np.asarray(term.weight)) * term.power!r}*{magnitude}{counts}\n"
         if a:
             lines += f"nb_raw_in_post += {_times(a)}nb_c{k}\n"
         if b:
