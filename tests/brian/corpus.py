@@ -337,9 +337,7 @@ def lif_literals() -> list[BrianObject]:
 @model({"E": [{**VOLTAGES, "th": 1, "dth": 1}], "source": []}, {"E": 0})
 def adaptive_threshold() -> list[BrianObject]:
     equations = LIF + LEVELS + "dth/dt = (Vt - th)/(50*ms) : volt\ndth : volt"
-    objects = lif(
-        equations.replace("ddth", "ddth"), threshold="v > th", reset="v = Vr\nth += dth", dth=values(4) * mV
-    )
+    objects = lif(equations.replace("ddth", "ddth"), threshold="v > th", reset="v = Vr\nth += dth", dth=values(4) * mV)
     objects[0].th = objects[0].Vt
     return objects
 

@@ -133,9 +133,7 @@ def test_the_remedy_works() -> None:
 
 
 def test_literals_become_parameters() -> None:
-    cells = NeuronGroup(
-        3, "dv/dt = (-70*mV - v)/(10*ms) : volt", threshold="v > -50*mV", reset="v = -60*mV", name="E"
-    )
+    cells = NeuronGroup(3, "dv/dt = (-70*mV - v)/(10*ms) : volt", threshold="v > -50*mV", reset="v = -60*mV", name="E")
     synapses = Synapses(cells, cells, on_pre="v += 2*mV", name="S")
     text = repr(symmetries([cells, synapses]))
     for line in ("v > threshold", "v = v_reset", "threshold : volt (constant)", "E.threshold = -50 * mV"):

@@ -202,9 +202,7 @@ def check_numerically(expression: str, rng: np.random.Generator) -> int:
     solutions = solved.null_space(VARIABLES)
     for solution in solutions:
         unit = 8 * math.lcm(*(p.denominator for p in solution.values())) * int(rng.choice([-1, 1]))
-        exponent = (
-            unit * sum(c * solution.get(u, 0) for u, c in value.terms.items()) if isinstance(value, Form) else 0
-        )
+        exponent = unit * sum(c * solution.get(u, 0) for u, c in value.terms.items()) if isinstance(value, Form) else 0
         if abs(exponent) > 200 or any(abs(unit * p) > 200 for p in solution.values()):
             continue  # would overflow somewhere on the way
         scaled = {name: x * 2.0 ** int(unit * solution.get(name, 0)) for name, x in values.items()}

@@ -1,0 +1,253 @@
+"""`apply` and `revert`: all or nothing, current values, bit by bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from brian2 import Network, NeuronGroup, Synapses, ms, mV
+from brian2.core.variables import ArrayVariable
+from networks import RATE_SCALING, SPIKING_SCALING, Spiking, changed, everything, rate_network, spiking_arguments
+
+import neurobal as nb
+
+MOVING = {
+    ("cells", "v"), ("cells", "g"), ("cells", "drive"), ("cells", "theta"), ("cells", "v_reset"), ("cells", "a"),
+    ("input_synapses", "w"), ("exc", "w"), ("inh", "w"), ("output_synapses", "w"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def model() -> Spiking:
+    return Spiking()
+
+
+def state(model: Spiking) -> dict[tuple[str, str], np.ndarray]:
+    return everything(model[name] for name in ("cells", "readout", *SPIKING_SCALING) if name in model.objects)
+
+
+def balance(model: Spiking, **more: object) -> nb.Balance:
+    return nb.balance(model.network, **spiking_arguments(**more))
+
+
+@contextmanager
+def failing_write(number: int, error: type[BaseException], after: bool) -> Iterator[list[str]]:
+    """Let the n-th write of a variable fail, before or after it has happened; later ones work again."""
+    original, calls = ArrayVariable.set_value, []
+
+    def set_value(self: ArrayVariable, values: object) -> None:
+        calls.append(self.name)
+        if len(calls) == number and not after:
+            raise error("interrupted")
+        original(self, values)
+        if len(calls) == number and after:
+            raise error("interrupted")
+
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in {ArrayVariable, *ArrayVariable.__subclasses__()}:
+            if "set_value" in vars(kind):
+                original = vars(kind)["set_value"]
+                patch.setattr(kind, "set_value", set_value)
+        yield calls
+
+
+# ----------------------------------------------------------------------------------------------------------- apply
+
+
+def test_all_that_was_declared_moves_and_nothing_else(model: Spiking) -> None:
+    before = state(model)
+    balance(model).apply()
+    assert changed(before, state(model)) <= MOVING
+    assert {("exc", "w"), ("inh", "w"), ("cells", "theta"), ("cells", "v")} <= changed(before, state(model))
+
+
+def test_everything_moves_by_its_power(model: Spiking) -> None:
+    before = state(model)
+    result = balance(model)
+    result.apply()
+    after, λ = state(model), result.scale["cells"]
+    for name in ("v", "g", "drive", "theta", "v_reset", "a"):
+        assert np.allclose(after["cells", name], before["cells", name] * λ, rtol=1e-14)
+    for name, b in (("input_synapses", 0), ("exc", 1), ("inh", 1)):
+        synapses = model[name]
+        post, pre = (np.array(synapses.variables[key].get_value()) for key in ("_synaptic_post", "_synaptic_pre"))
+        factor = λ[post] / (λ[pre] if b else 1)
+        assert np.allclose(after[name, "w"], before[name, "w"] * factor, rtol=1e-13)
+        assert np.array_equal(after[name, "w"], result.weights[name])
+
+
+def test_delays_are_not_touched(model: Spiking) -> None:
+    before = [np.array(model[name].delay) for name in ("exc", "inh", "input_synapses")]
+    balance(model).apply()
+    assert all(np.array_equal(x, model[n].delay) for x, n in zip(before, ("exc", "inh", "input_synapses"), strict=True))
+
+
+def test_the_current_values_are_multiplied(model: Spiking) -> None:
+    """Between balance() and apply() the simulation may go on."""
+    result = balance(model)
+    model.network.run(5 * ms)
+    model["exc"].w *= 3
+    before = state(model)
+    result.apply()
+    assert np.allclose(np.asarray(model["cells"].v), before["cells", "v"] * result.scale["cells"], rtol=1e-14)
+    assert np.allclose(np.asarray(model["exc"].w), 3 * result.weights["exc"], rtol=1e-13)
+
+
+def test_twice_is_an_error(model: Spiking) -> None:
+    result = balance(model)
+    result.apply()
+    once = state(model)
+    with pytest.raises(nb.NeurobalError, match=r"already applied.*revert"):
+        result.apply()
+    assert not changed(once, state(model))
+
+
+def test_balancing_again_changes_little(model: Spiking) -> None:
+    balance(model).apply()
+    again = balance(model)
+    assert again.iterations == 0 and np.allclose(again.scale["cells"], 1, rtol=1e-6)
+
+
+def test_the_network_is_certified_after_apply(model: Spiking) -> None:
+    result = balance(model)
+    result.apply()
+    certificate = nb.verify(result.before, model.network)
+    assert certificate.preserved and certificate.basis == "declared" and certificate.residual <= 1e-12
+    model["cells"].theta[3] *= 1.001
+    certificate = nb.verify(result.before, model.network)
+    assert certificate.preserved is False and "theta" in certificate.message
+
+
+def test_a_state_is_no_part_of_the_certificate(model: Spiking) -> None:
+    result = balance(model)
+    result.apply()
+    model.network.run(10 * ms)
+    assert nb.verify(result.before, model.network).preserved
+
+
+def test_values_that_would_leave_the_range_of_floats_are_refused() -> None:
+    objects = rate_network(np.array([[0, 1e150], [1e-150, 0]]), 1)
+    result = nb.balance(objects, scaling=RATE_SCALING)
+    objects[0].x = np.where(result.scale["cells"] > 1, 1e300, 1e-300)
+    before = everything(objects)
+    with pytest.raises(nb.NeurobalError, match=r"Nothing was written: cells\.x\[\d\]"):
+        result.apply()
+    assert not changed(before, everything(objects))
+    objects[0].x = 1
+    result.apply()
+
+
+# ---------------------------------------------------------------------------------------------------------- revert
+
+
+def test_reverting_restores_every_bit(model: Spiking) -> None:
+    before = state(model)
+    result = balance(model)
+    result.apply()
+    result.revert()
+    assert not changed(before, state(model))
+
+
+def test_reverting_twice_is_an_error(model: Spiking) -> None:
+    result = balance(model)
+    result.apply()
+    result.revert()
+    with pytest.raises(nb.NeurobalError, match="nothing has been applied"):
+        result.revert()
+
+
+def test_apply_works_again_after_revert(model: Spiking) -> None:
+    result = balance(model)
+    result.apply()
+    once = state(model)
+    result.revert()
+    result.apply()
+    assert not changed(once, state(model))
+
+
+def test_reverting_divides_what_has_changed_since(model: Spiking) -> None:
+    before = state(model)
+    result = balance(model)
+    result.apply()
+    model["exc"].w[:5] = 2 * model["exc"].w[:5]
+    result.revert()
+    after = np.asarray(model["exc"].w)
+    assert np.allclose(after[:5], 2 * before["exc", "w"][:5], rtol=1e-13)
+    assert np.array_equal(after[5:], before["exc", "w"][5:])
+    assert changed(before, state(model)) == {("exc", "w")}
+
+
+def test_dyadic_scales_are_reverted_exactly_whatever_has_changed() -> None:
+    """The run in between is that of the unscaled network."""
+    twins = Spiking(), Spiking()
+    result = balance(twins[1], dyadic=True)
+    result.apply()
+    for twin in twins:
+        twin.run(20 * ms)
+    result.revert()
+    assert not changed(state(twins[0]), state(twins[1]))
+
+
+# ------------------------------------------------------------------------------------------------ half-way failures
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, MemoryError])
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", [1, 2, 6, len(MOVING)])
+def test_a_write_that_fails_half_way_is_undone(model: Spiking, number: int, error: type, after: bool) -> None:
+    before = state(model)
+    result = balance(model)
+    with failing_write(number, error, after) as calls, pytest.raises(error, match="interrupted"):
+        result.apply()
+    assert len(calls) >= number
+    assert not changed(before, state(model))
+    result.apply()  # nothing stands in the way of a second try
+    assert np.array_equal(model["exc"].w, result.weights["exc"])
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+@pytest.mark.parametrize("number", [1, 5, len(MOVING)])
+def test_a_revert_that_fails_half_way_is_undone(model: Spiking, number: int, error: type) -> None:
+    before = state(model)
+    result = balance(model)
+    result.apply()
+    applied = state(model)
+    with failing_write(number, error, after=False), pytest.raises(error):
+        result.revert()
+    assert not changed(applied, state(model))
+    result.revert()
+    assert not changed(before, state(model))
+
+
+def test_an_interrupted_solve_changes_nothing(model: Spiking) -> None:
+    def interrupt(*_: float) -> None:
+        raise KeyboardInterrupt
+
+    before = state(model)
+    with pytest.raises(KeyboardInterrupt):
+        balance(model, report=interrupt)
+    assert not changed(before, state(model))
+
+
+def test_the_results_of_balance_do_not_hang_on_the_network(model: Spiking) -> None:
+    result = balance(model)
+    weights = result.weights["exc"].copy()
+    model["exc"].w = 0 * mV
+    assert np.array_equal(result.weights["exc"], weights)
+
+
+def test_synapses_that_have_come_since_are_refused() -> None:
+    """The scales are known, but the result is about another network."""
+    E = NeuronGroup(3, "v : 1", threshold="i < 0", name="E")
+    S = Synapses(E, E, "w : 1", on_pre="v_post += w*v_pre", name="S")
+    S.connect(i=[0, 1, 2], j=[1, 2, 0])
+    S.w = [8, 1, 1]
+    result = nb.balance(Network(E, S), scaling={"E": {"v": 1}, "S": ("w", 1, 1)})
+    S.connect(i=[0], j=[2])
+    S.w[3] = 1
+    result.apply()
+    post, pre = np.array(S.j), np.array(S.i)
+    λ = result.scale["E"]
+    assert np.allclose(S.w, np.array([8, 1, 1, 1]) * λ[post] / λ[pre])

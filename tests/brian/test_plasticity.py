@@ -1,0 +1,611 @@
+"""`Plasticity` attached to all kinds of networks: what moves, what does not, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+from brian2 import (
+    BrianLogger,
+    Hz,
+    Network,
+    NetworkOperation,
+    NeuronGroup,
+    PoissonGroup,
+    Quantity,
+    StateMonitor,
+    Synapses,
+    defaultclock,
+    ms,
+    mV,
+    prefs,
+    run,
+    second,
+)
+from brian2.core.base import BrianObject, BrianObjectException
+
+import neurobal as nb
+
+Array: TypeAlias = np.ndarray
+
+RATE = """
+dx/dt = (-x + drive + I)/(10*ms) : 1
+r = clip(x, 0, inf) : 1
+drive : 1
+I : 1
+"""
+SUMMED = "w : 1\nI_post = w*r_pre : 1 (summed)"
+QUICK = 20 / second
+FAST = nb.NormalizedFlow(rate=1000 / second)
+
+
+@pytest.fixture(autouse=True)
+def coarse() -> Iterator[None]:
+    """Large time steps: what is tested here are updates."""
+    defaultclock.dt = 1 * ms
+    yield
+    defaultclock.dt = 0.1 * ms
+
+
+class Still(nb.Rule):
+    """Only looks."""
+
+    step = "0*cost_in"
+
+
+def matrix(size: int = 8, seed: int = 1, spread: float = 1.0, autapses: bool = False) -> Array:
+    """A (post, pre) matrix of both signs, far from balance, for a network whose activity stays small."""
+    rng = np.random.default_rng(seed)
+    h = rng.normal(0, spread, size)
+    weights = (
+        0.3 / size * rng.lognormal(0, 1, (size, size)) * np.exp(h[:, None] - h) * rng.choice([-1, 1], (size, size))
+    )
+    return weights if autapses else weights * ~np.eye(size, dtype=bool)
+
+
+def rate_network(weights: Array | None = None, equations: str = RATE, model: str = SUMMED) -> list[Any]:
+    """Units E with the synapses S of a (post, pre) matrix; its zeros are no synapses."""
+    weights = matrix() if weights is None else weights
+    cells = NeuronGroup(len(weights), equations, method="euler", name="E")
+    cells.drive, cells.x = np.linspace(1, 2, len(weights)), np.linspace(0, 1, len(weights))
+    synapses = Synapses(cells, cells, model, name="S")
+    post, pre = np.nonzero(weights)
+    synapses.connect(i=pre, j=post)
+    synapses.w = weights[post, pre]
+    return [cells, synapses]
+
+
+def attached(
+    objects: Sequence[BrianObject], rule: Any = None, dt: Any = 10 * ms, **options: Any
+) -> tuple[Network, Any]:
+    """A network with its plasticity, added."""
+    network = Network(*objects)
+    plasticity = nb.Plasticity(network, rule or nb.NormalizedFlow(rate=QUICK), dt=dt, **options)
+    network.add(plasticity)
+    return network, plasticity
+
+
+def absolute(synapses: Synapses) -> tuple[Array, Array]:
+    """Post- and presynaptic neurons, counted in their groups."""
+    return tuple(np.array(synapses.variables[key].get_value()) for key in ("_synaptic_post", "_synaptic_pre"))
+
+
+def costs_of(synapses: Sequence[Synapses], size: int, power: float = 2) -> tuple[Array, Array]:
+    """Incoming and outgoing halves of ∂C/∂h for one group of units with a = b = 1, in units of the mean cost."""
+    incoming, outgoing, total, count = np.zeros(size), np.zeros(size), 0.0, 0
+    for one in synapses:
+        post, pre = absolute(one)
+        costs = np.abs(np.array(one.w)) ** power
+        total, count = total + costs.sum(), count + costs.size
+        moving = post != pre
+        np.add.at(incoming, post[moving], power * costs[moving])
+        np.add.at(outgoing, pre[moving], power * costs[moving])
+    return incoming * count / total, outgoing * count / total
+
+
+def refusal(network: Network, kind: type[Exception] = nb.NeurobalError, duration: Any = 10 * ms) -> str:
+    """What is said when a run does not start; Brian2 wraps what happens then."""
+    with pytest.raises((kind, BrianObjectException)) as error:
+        network.run(duration)
+    reason = error.value.__cause__ if isinstance(error.value, BrianObjectException) else error.value
+    assert isinstance(reason, kind)
+    assert network.t == 0 * second
+    return str(reason)
+
+
+# What a group keeps
+
+
+def test_costs_scales_and_imbalance_can_be_read() -> None:
+    network, plasticity = attached(rate_network())
+    network.run(100 * ms)
+    scale, log_scale = plasticity["E"].scale[:], plasticity["E"].log_scale[:]
+    assert np.abs(log_scale).max() > 0.1
+    np.testing.assert_allclose(scale, np.exp(log_scale), rtol=1e-12)
+    before = plasticity.before.projections["S"]
+    np.testing.assert_allclose(
+        network["S"].w[:], before.weight * scale[before.post_index] / scale[before.pre_index], rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("power", [1, 2, 3, 1.5])
+def test_costs_are_in_units_of_the_mean_cost_at_the_start(power: float) -> None:
+    objects = rate_network(matrix(autapses=True))
+    expected = costs_of([objects[1]], 8, power)
+    network, plasticity = attached(objects, Still(), cost=nb.Power(power, weight=7.0))
+    network.run(30 * ms)
+    np.testing.assert_allclose([plasticity["E"].cost_in[:], plasticity["E"].cost_out[:]], expected, rtol=1e-12)
+    balance = (expected[0] - expected[1]) / (expected[0] + expected[1])
+    np.testing.assert_allclose(plasticity["E"].imbalance[:], balance, rtol=1e-10)
+    assert nb.verify(plasticity.before, network).exact
+
+
+def test_a_sum_of_costs_adds_up() -> None:
+    objects = rate_network()
+    one, two = (np.array(costs_of([objects[1]], 8, p)) for p in (1, 2))
+    w = np.abs(np.array(objects[1].w))
+    network, plasticity = attached(objects, Still(), cost=nb.Power(2) + 0.5 * nb.Power(1))
+    network.run(20 * ms)
+    expected = (0.5 * one * w.mean() + two * (w**2).mean()) / (0.5 * w.mean() + (w**2).mean()) / 2
+    got = np.array([plasticity["E"].cost_in[:], plasticity["E"].cost_out[:]])
+    np.testing.assert_allclose(got / got.sum(), expected / expected.sum(), rtol=1e-12)
+
+
+def test_a_state_monitor_records_it() -> None:
+    network, plasticity = attached(rate_network())
+    monitor = StateMonitor(plasticity["E"], ["cost_in", "cost_out", "imbalance", "scale"], record=True)
+    network.add(monitor)
+    network.run(500 * ms)
+    assert monitor.imbalance.shape == (8, 50)
+    worst = np.abs(monitor.imbalance).max(axis=0)
+    assert worst[-1] < 0.01 * worst[1]
+    np.testing.assert_allclose(
+        monitor.imbalance[:, 5], (monitor.cost_in - monitor.cost_out)[:, 5] / (monitor.cost_in + monitor.cost_out)[:, 5]
+    )
+    assert np.all(monitor.scale[:, 0] == 1)
+
+
+def test_groups_that_do_not_move_are_not_kept() -> None:
+    _, plasticity = attached(rate_network())
+    with pytest.raises(KeyError, match=r"no neuron of a group 'e' moves.*'E'"):
+        plasticity["e"]
+
+
+# What stays the same
+
+
+def test_nothing_is_put_into_the_users_objects() -> None:
+    objects = rate_network()
+    contained = [list(one.contained_objects) for one in objects]
+    variables = [set(one.variables) for one in objects]
+    attached(objects)
+    assert [list(one.contained_objects) for one in objects] == contained
+    assert [set(one.variables) for one in objects] == variables
+
+
+def test_not_added_it_is_inert() -> None:
+    objects = rate_network()
+    network, weights = Network(*objects), np.array(objects[1].w)
+    plasticity = nb.Plasticity(network, nb.NormalizedFlow(rate=QUICK), dt=10 * ms)
+    network.run(100 * ms)
+    assert np.array_equal(objects[1].w[:], weights)
+    assert np.all(plasticity["E"].scale[:] == 1)
+
+
+def test_inactive_it_is_inert() -> None:
+    network, plasticity = attached(rate_network())
+    weights = np.array(network["S"].w)
+    plasticity.active = False
+    network.run(50 * ms)
+    assert np.array_equal(network["S"].w[:], weights)
+    plasticity.active = True
+    network.run(50 * ms)
+    assert not np.allclose(network["S"].w[:], weights)
+    assert nb.verify(plasticity.before, network).preserved
+
+
+def test_one_after_the_other() -> None:
+    """An inactive plasticity does not claim its neurons."""
+    network, first = attached(rate_network())
+    second_one = nb.Plasticity(network, nb.AntiBalancing(rate=QUICK), dt=10 * ms)
+    network.add(second_one)
+    second_one.active = False
+    network.run(50 * ms)
+    scale = first["E"].scale[:]
+    first.active, second_one.active = False, True
+    network.run(50 * ms)
+    assert np.array_equal(first["E"].scale[:], scale)
+    assert np.abs(second_one["E"].log_scale[:]).max() > 0.1
+
+
+def test_a_magic_network() -> None:
+    cells, synapses = rate_network()
+    weights = np.array(synapses.w)
+    plasticity = nb.Plasticity(rule=nb.NormalizedFlow(rate=QUICK), dt=10 * ms)
+    soma = plasticity["E"]
+    monitor = StateMonitor(soma, "imbalance", record=True)
+    run(500 * ms)
+    assert not np.allclose(synapses.w[:], weights)
+    assert np.abs(monitor.imbalance[:, -1]).max() < 0.01
+    assert nb.verify(plasticity.before, [cells, synapses]).preserved
+    run(10 * ms)
+
+
+def test_the_callers_constants_are_seen() -> None:
+    tau = 10 * ms  # noqa: F841
+    network, plasticity = attached(rate_network(equations=RATE.replace("(10*ms)", "tau")), level=1)
+    network.run(50 * ms)
+    assert nb.verify(plasticity.before, network).preserved
+
+
+@pytest.mark.parametrize("dyadic", [False, True])
+def test_several_runs_are_one(dyadic: bool) -> None:
+    """Also with another writer of the weights, where costs are counted in a pass of their own."""
+    found = []
+    for parts in (1, 4):
+        for writer in (False, True):
+            objects = rate_network()
+            if writer:
+                objects[1].run_regularly("w = w*1.0", dt=10 * ms)
+            network, plasticity = attached(objects, nb.GradientFlow(rate=2 / second), dyadic=dyadic)
+            for _ in range(parts):
+                network.run(120 * ms / parts)
+            found.append(plasticity["E"].log_scale[:])
+    assert np.abs(found[0]).max() > 0.1
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("dyadic", [False, True])
+@pytest.mark.parametrize("at", [0, 50])
+def test_store_and_restore(dyadic: bool, at: int) -> None:
+    network, plasticity = attached(rate_network(), nb.StochasticBalancing(rate=QUICK), dyadic=dyadic)
+    network.run(at * ms)
+    network.store()
+    found = []
+    for _ in range(2):
+        network.restore()
+        network.run(100 * ms)
+        found.append((network["S"].w[:], network["E"].x[:], plasticity["E"].log_scale[:], plasticity["E"].cost_in[:]))
+    assert np.abs(found[0][2]).max() > 0.1
+    for first, other in zip(*found, strict=True):
+        assert np.array_equal(first, other)
+
+
+# What there is in networks
+
+
+def test_synapses_of_all_kinds() -> None:
+    """Several Synapses on parts of a group, two synapses between the same neurons, self-connections, delays."""
+    rng = np.random.default_rng(2)
+    equations = RATE + "I2 : 1\nI3 : 1\n"
+    cells = NeuronGroup(9, equations.replace("+ I)", "+ I + I2 + I3)"), method="euler", name="E")
+    cells.drive = rng.uniform(1, 2, 9)
+    parts = []
+    for pre, post, variable, name in ((cells[:5], cells[3:], "I", "A"), (cells[5:], cells, "I2", "B"),
+                                      (cells[2:], cells[:6], "I3", "C")):  # fmt: skip
+        one = Synapses(pre, post, f"w : 1\n{variable}_post = w*r_pre : 1 (summed)", name=name)
+        one.connect(n=2 if name == "B" else 1)
+        one.w = rng.lognormal(0, 1, len(one)) * rng.choice([-0.02, 0.02], len(one))
+        parts.append(one)
+    expected = costs_of(parts, 9)
+    network, looking = attached([cells, *parts], Still())
+    network.run(20 * ms)
+    np.testing.assert_allclose([looking["E"].cost_in[:], looking["E"].cost_out[:]], expected, rtol=1e-12)
+    looking.active = False
+    plasticity = nb.Plasticity(network, FAST, dt=1 * ms)
+    network.add(plasticity)
+    network.run(200 * ms)
+    incoming, outgoing = costs_of(parts, 9)
+    np.testing.assert_allclose(incoming, outgoing, rtol=1e-6)
+    assert nb.verify(plasticity.before, network).preserved
+
+
+def test_attached_before_connect() -> None:
+    found = []
+    for early in (True, False):
+        weights = matrix()
+        cells = NeuronGroup(8, RATE, method="euler", name="E")
+        synapses = Synapses(cells, cells, SUMMED, name="S")
+        network = Network(cells, synapses)
+        if early:
+            plasticity = nb.Plasticity(network, nb.NormalizedFlow(rate=QUICK), dt=10 * ms)
+        post, pre = np.nonzero(weights)
+        synapses.connect(i=pre, j=post)
+        synapses.w = weights[post, pre]
+        cells.drive = 1
+        if not early:
+            plasticity = nb.Plasticity(network, nb.NormalizedFlow(rate=QUICK), dt=10 * ms)
+        network.add(plasticity)
+        network.run(200 * ms)
+        assert nb.verify(plasticity.before, network).preserved
+        found.append(np.array(synapses.w))
+    assert np.array_equal(*found)
+
+
+def test_pinned_neurons_stay() -> None:
+    network, plasticity = attached(rate_network(), pinned={"E": [0, 3]})
+    network.run(200 * ms)
+    scale = plasticity["E"].scale[:]
+    assert np.all(scale[[0, 3]] == 1)
+    assert np.all(scale[[1, 2, 4, 5, 6, 7]] != 1)
+
+
+def test_synapses_to_pinned_groups_move_along_without_cost() -> None:
+    traces = []
+    for active in (True, False):
+        cells, synapses = rate_network()
+        readout = NeuronGroup(2, "y : 1", name="R")
+        out = Synapses(cells, readout, "w : 1\ny_post = w*r_pre : 1 (summed)", name="out")
+        out.connect()
+        out.w = np.linspace(1, 2, 16)
+        monitor = StateMonitor(readout, "y", record=True)
+        cost = {"S": nb.Power(2)}
+        network, plasticity = attached([cells, synapses, readout, out, monitor], pinned="R", cost=cost)
+        plasticity.active = active
+        network.run(200 * ms)
+        traces.append(np.array(monitor.y))
+        scale = plasticity["E"].scale[:]
+        np.testing.assert_allclose(out.w[:], np.linspace(1, 2, 16) / scale[out.i[:]], rtol=1e-12)
+        assert active == bool(np.abs(np.log(scale)).max() > 0.1)
+    np.testing.assert_allclose(*traces, rtol=1e-12, atol=1e-14)
+
+
+def test_neurons_without_incoming_or_outgoing_cost_do_not_move() -> None:
+    """Whatever the rule says: also one that divides by zero for them."""
+    weights = matrix(autapses=True)
+    weights[6, :] = 0  # nothing comes into neuron 6
+    weights[:7, 7] = 0  # neuron 7 sends to itself only
+
+    class Wild(nb.Rule):
+        step = "-1e-3*(1/(cost_in - cost_out) + log(cost_in)/cost_out)"
+
+    class Constant(nb.Rule):
+        step = "0.1"
+
+    for rule in (nb.NormalizedFlow(rate=QUICK), nb.StochasticBalancing(rate=QUICK), Wild(), Constant()):
+        network, plasticity = attached(rate_network(weights), rule, pinned={"E": [0]}, cost=nb.Power(3, weight=0.3))
+        network.run(300 * ms)
+        scale = plasticity["E"].scale[:]
+        assert np.all(scale[[0, 6, 7]] == 1)
+        assert np.all(scale[1:6] != 1)
+        assert np.all(np.isfinite(network["S"].w[:]))
+
+
+def test_costs_of_self_connections_that_another_rule_changes() -> None:
+    objects = rate_network(matrix(autapses=True))
+    objects[1].run_regularly("w = w*1.02*int(i == j) + w*int(i != j)", dt=10 * ms)
+    objects[1].run_regularly("w = w*1.01*int(i != j) + w*int(i == j)", dt=10 * ms)
+    start = np.array(objects[1].w)
+    network, plasticity = attached(objects, Still())
+    network.run(500 * ms)
+    incoming, outgoing = costs_of(objects[1:], 8)
+    growth = np.mean(np.array(objects[1].w) ** 2) / np.mean(start**2)  # units are those of the start
+    np.testing.assert_allclose(plasticity["E"].cost_in[:], incoming * growth, rtol=1e-10)
+    np.testing.assert_allclose(plasticity["E"].cost_out[:], outgoing * growth, rtol=1e-10)
+
+
+def test_two_plasticities_on_different_neurons() -> None:
+    objects = rate_network()
+    target = nb.balance(Network(*rate_network()))
+    network = Network(*objects)
+    before = nb.as_circuit(network)
+    halves = [
+        nb.Plasticity(network, rule, dt=dt, pinned={"E": part})
+        for rule, dt, part in (
+            (FAST, 1 * ms, slice(0, 4)),
+            (nb.StochasticBalancing(rate=QUICK), 2 * ms, slice(4, 8)),
+        )
+    ]
+    network.add(halves)
+    network.run(2 * second)  # the random half visits each neuron 20 times a second
+    assert nb.verify(before, network).preserved
+    np.testing.assert_allclose(objects[1].w[:], target.weights["S"], rtol=1e-5)
+
+
+def test_two_plasticities_on_different_groups() -> None:
+    equations = "dx/dt = (-x + drive + I + I2)/(10*ms) : 1\nr = clip(x, 0, inf) : 1\ndrive : 1\nI : 1\nI2 : 1"
+    groups = [NeuronGroup(4, equations, method="euler", name=name) for name in "AB"]
+    synapses = []
+    rng = np.random.default_rng(0)
+    for pre in groups:
+        for post in groups:
+            variable = "I" if pre.name == "A" else "I2"
+            one = Synapses(pre, post, f"w : 1\n{variable}_post = w*r_pre : 1 (summed)", name=pre.name + post.name)
+            one.connect()
+            one.w = rng.lognormal(0, 1, 16) / 20
+            synapses.append(one)
+    groups[0].drive = groups[1].drive = 1
+    network = Network(*groups, *synapses)
+    target = nb.balance(network)
+    network.add(*(nb.Plasticity(network, FAST, dt=1 * ms, pinned=name) for name in "AB"))
+    network.run(300 * ms)
+    for one in synapses:
+        np.testing.assert_allclose(one.w[:], target.weights[one.name], rtol=1e-5)
+
+
+def test_the_same_neurons_cannot_be_moved_by_two() -> None:
+    network, _ = attached(rate_network())
+    network.add(nb.Plasticity(network, nb.NormalizedFlow(rate=QUICK), dt=10 * ms, pinned={"E": slice(0, 7)}))
+    said = refusal(network)
+    assert "both move neurons of group 'E'" in said
+    another, _ = attached(rate_network())  # a group of the same name elsewhere is free
+    another.run(20 * ms)
+
+
+def test_updates_come_at_their_own_pace() -> None:
+    """Also when it is no multiple of the time step."""
+    network, plasticity = attached(rate_network(), type("Count", (nb.Rule,), {"step": "0.01"})(), dt=7.3 * ms)
+    network.run(73 * ms)
+    np.testing.assert_allclose(plasticity["E"].log_scale[:], 0.1)
+
+
+# What is refused
+
+
+def test_an_update_takes_at_least_a_time_step() -> None:
+    network, _ = attached(rate_network(), dt=0.05 * ms)
+    assert "smaller than the time step" in refusal(network)
+    defaultclock.dt = 0.05 * ms
+    network.run(1 * ms)
+
+
+@pytest.mark.parametrize("dt", [None, 10, 10 * mV, 0 * ms, -1 * ms, [1, 2] * ms, np.nan * ms])
+def test_dt_is_a_time(dt: Any) -> None:
+    with pytest.raises(nb.InvalidInputError, match=r"Plasticity\.dt: expected the time between two updates"):
+        nb.Plasticity(Network(rate_network()), Still(), dt=dt)
+
+
+@pytest.mark.parametrize("options", [{}, {"rule": "Stil"}, {"rule": 3}])
+def test_a_rule_is_needed(options: dict[str, Any]) -> None:
+    with pytest.raises(nb.InvalidInputError, match=r"^rule: "):
+        nb.Plasticity(Network(rate_network()), dt=10 * ms, **options)
+
+
+def test_no_symmetry_shows_the_way_out() -> None:
+    objects = rate_network(equations=RATE.replace("clip(x, 0, inf)", "tanh(x)"))
+    with pytest.raises(nb.NotHomogeneousError) as error:
+        nb.Plasticity(Network(*objects), Still(), dt=10 * ms)
+    assert str(nb.symmetries(Network(*objects))) in str(error.value)
+    assert "tanh" in str(error.value)
+
+
+def test_nothing_balanceable() -> None:
+    """A chain: no neuron has both kinds of cost, once its ends are gone."""
+    weights = np.zeros((8, 8))
+    weights[1, 0] = 1.0
+    network, _ = attached(rate_network(weights))
+    assert "nothing can be balanced" in refusal(network, nb.UnbalanceableError)
+
+
+def test_nothing_costed() -> None:
+    with pytest.raises(nb.UnbalanceableError, match="no synapse that moves has a cost"):
+        nb.Plasticity(Network(rate_network()), Still(), dt=10 * ms, cost={})
+
+
+@pytest.mark.parametrize(
+    ("cost", "reason"),
+    [
+        ({"T": nb.Power(2)}, "no Synapses 'T'"),
+        ({"S": 2}, "expected a cost such as Power"),
+        (2, "expected a cost such as Power"),
+        (nb.Power(2, weight=np.ones(56)), "one weight per projection"),
+    ],
+)
+def test_costs_that_make_no_sense(cost: Any, reason: str) -> None:
+    with pytest.raises(nb.InvalidInputError, match=reason):
+        nb.Plasticity(Network(rate_network()), Still(), dt=10 * ms, cost=cost)
+
+
+def test_costs_of_different_units_do_not_add_up() -> None:
+    equations = RATE + "J : volt\n"
+    cells = NeuronGroup(4, equations.replace("+ I)", "+ I + J/(1*mV))"), method="euler", name="E")
+    parts = [
+        Synapses(cells, cells, f"w : {unit}\n{variable}_post = w*r_pre : {unit} (summed)", name=name)
+        for unit, variable, name in (("1", "I", "A"), ("volt", "J", "B"))
+    ]
+    for one, unit in zip(parts, (1, mV), strict=True):
+        one.connect(condition="i != j")
+        one.w = 0.01 * np.arange(1, 13) * unit
+    assert "they cannot be added" in refusal(attached([cells, *parts], Still())[0])
+    costs = {"A": nb.Power(2), "B": nb.Power(2, weight=1 / mV**2)}
+    network, plasticity = attached([cells, *parts], FAST, dt=1 * ms, cost=costs)
+    network.run(200 * ms)
+    assert np.abs(plasticity["E"].imbalance[:]).max() < 1e-6
+
+
+SPIKING = """
+dv/dt = -v/(10*ms) : 1
+theta : 1
+a : 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "on_pre", "reason"),
+    [
+        ("dw/dt = -w/second : 1 (event-driven)", "v_post += w*a_pre", "event-driven"),
+        ("w : 1 (shared)", "v_post += w*a_pre", "shared|same for all synapses"),
+        ("u : 1\nw = 2*u + 1 : 1", "v_post += w*a_pre", "subexpression|w = 2*u + 1"),
+        ("k : 1", "v_post += strength*a_pre", "strength"),
+    ],
+)
+@pytest.mark.parametrize("declared", [False, True])
+def test_weights_that_cannot_move(model: str, on_pre: str, reason: str, declared: bool) -> None:
+    cells = NeuronGroup(3, SPIKING, threshold="v > theta", reset="v = 0", method="exact", name="E")
+    synapses = Synapses(cells, cells, model, on_pre=on_pre, name="S", namespace={"strength": 0.1})
+    synapses.connect(condition="i != j")
+    weight = "strength" if "strength" in on_pre else "w"
+    scaling = {"E": {"v": 1, "theta": 1, "a": 1}, "S": (weight, 1, 1)} if declared else None
+    with pytest.raises(nb.NeurobalError) as error:
+        nb.Plasticity(Network(cells, synapses), Still(), dt=10 * ms, scaling=scaling)
+    assert any(word in str(error.value) for word in reason.split("|"))
+
+
+def test_constant_weights_do_move() -> None:
+    """The flag only says that equations leave a variable alone."""
+    network, plasticity = attached(rate_network(model=SUMMED.replace("w : 1", "w : 1 (constant)")))
+    network.run(50 * ms)
+    assert nb.verify(plasticity.before, network).preserved
+
+
+def test_constants_that_the_symmetry_rests_on_are_checked_at_the_run() -> None:
+    objects = rate_network(equations=RATE.replace("-x", "level - x"))
+    names = {"level": 0.0}
+    network = Network(*objects)
+    network.add(nb.Plasticity(network, nb.NormalizedFlow(rate=QUICK), dt=10 * ms, namespace=names))
+    network.run(10 * ms, namespace=names)
+    with pytest.raises((nb.NeurobalError, BrianObjectException)) as error:
+        network.run(10 * ms, namespace={"level": 0.5})
+    assert "'level'" in str(error.value.__cause__ or error.value)
+
+
+def test_what_cannot_be_read_is_not_certified() -> None:
+    """A NetworkOperation may do anything: the certificate says that the symmetry is assumed."""
+    network, plasticity = attached([*rate_network(), NetworkOperation(lambda: None)])
+    network.run(50 * ms)
+    assert plasticity.before.basis == "assumed"
+    assert nb.verify(plasticity.before, network).preserved is None
+
+
+def test_fixed_input_is_seen() -> None:
+    """All objects of the network count, not only groups and Synapses."""
+    source = PoissonGroup(4, 100 * Hz, name="source")
+    cells, synapses = rate_network()
+    feed = Synapses(source, cells, on_pre="x_post += 0.1", name="feed")
+    feed.connect()
+    with pytest.raises(nb.NotHomogeneousError, match=r"0\.1"):
+        nb.Plasticity(Network(source, cells, synapses, feed), Still(), dt=10 * ms)
+
+
+def test_gradient_flow_warns_when_it_is_too_fast(caplog: pytest.LogCaptureFixture) -> None:
+    def stiffness_warnings(rate: Quantity) -> list[str]:
+        BrianLogger._log_messages.clear()
+        caplog.clear()
+        attached(rate_network(), nb.GradientFlow(rate=rate))[0].run(0 * ms)
+        return [record.getMessage() for record in caplog.records if record.name.startswith("neurobal")]
+
+    objects = rate_network()
+    largest = sum(costs_of([objects[1]], 8)).max()  # p times the costs of a neuron
+    limit = 1 / (largest * 10 * ms)
+    assert stiffness_warnings(0.99 * limit) == []
+    (warning,) = stiffness_warnings(1.01 * limit)
+    assert "rate*dt*p*max(in + out) < 1" in warning
+    assert "1.01" in warning
+    assert "NormalizedFlow" in warning
+    (warning,) = stiffness_warnings(10 * limit)
+    assert "Divide rate or dt by 20" in warning
+
+
+def test_standalone_with_threads(standalone: Path) -> None:
+    prefs.devices.cpp_standalone.openmp_threads = 2
+    try:
+        network, _ = attached(rate_network())
+        with pytest.raises((nb.NeurobalError, BrianObjectException)) as error:
+            network.run(10 * ms)
+    finally:
+        prefs.devices.cpp_standalone.openmp_threads = 0
+    assert "openmp_threads = 0" in str(error.value.__cause__ or error.value)

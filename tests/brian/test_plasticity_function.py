@@ -1,0 +1,378 @@
+"""While a network is balanced its function stays: the same spikes and traces as without plasticity, to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+from brian2 import (
+    Hz,
+    Network,
+    NeuronGroup,
+    PoissonGroup,
+    SpikeMonitor,
+    StateMonitor,
+    Synapses,
+    defaultclock,
+    ms,
+    mV,
+    prefs,
+    second,
+)
+from brian2 import seed as set_seed
+from test_plasticity import attached, rate_network
+
+import neurobal as nb
+
+Array: TypeAlias = np.ndarray
+
+CELLS = """
+dv/dt = (drive + g - v)/(10*ms) : volt (unless refractory)
+dg/dt = -g/(5*ms) : volt
+drive : volt
+theta : volt
+v_reset : volt
+a : volt
+"""
+STDP = """
+w : 1
+dx_pre_trace/dt = -x_pre_trace/(20*ms) : 1 (event-driven)
+dx_post_trace/dt = -x_post_trace/(20*ms) : 1 (event-driven)
+"""
+STDP_PRE = "g_post += w*a_pre\nx_pre_trace += 0.02\nw *= 1 - x_post_trace"
+STDP_POST = "x_post_trace += 0.02\nw *= 1 + x_pre_trace"
+RECURRENT = ("EE", "EI", "IE", "II")
+COST = {name: nb.Power(2) for name in RECURRENT}
+PINNED = ["readout"]
+DURATION, STEP = 250 * ms, 0.2 * ms
+
+
+@pytest.fixture(autouse=True)
+def usual_steps() -> Iterator[None]:
+    """Undo what `spiking_network` does to the global clock."""
+    yield
+    defaultclock.dt = 0.1 * ms
+
+
+def spiking_network(size: int = 18, stdp: bool = False, seed: int = 4) -> Network:
+    """Excitatory and inhibitory cells with delays, graded spikes, refractoriness and Poisson input, and a readout.
+
+    A healthy network, whose cells have been rescaled by factors of up to about 2^4.
+    """
+    defaultclock.dt = STEP
+    rng = np.random.default_rng(seed)
+    set_seed(seed)
+    groups, scales = {}, {}
+    for name, n in (("E", 2 * size // 3), ("I", size // 3)):
+        cells = NeuronGroup(
+            n, CELLS, threshold="v > theta", reset="v = v_reset", refractory=2 * ms, method="exact", name=name
+        )
+        scales[name] = np.exp(rng.normal(0, 1, n))
+        for variable, low, high in (
+            ("theta", 9, 11),
+            ("v_reset", 0, 2),
+            ("drive", 9, 15),
+            ("v", 0, 9),
+            ("a", 0.5, 1.5),
+        ):
+            setattr(cells, variable, rng.uniform(low, high, n) * scales[name] * mV)
+        groups[name] = cells
+    groups["poisson"], scales["poisson"] = PoissonGroup(6, 100 * Hz, name="poisson"), np.ones(6)
+    groups["readout"], scales["readout"] = (
+        NeuronGroup(2, "dy/dt = -y/(50*ms) : volt", name="readout", method="exact"),
+        np.ones(2),
+    )
+    parts = []
+    for pre, post, name, sign in (
+        ("E", "E", "EE", "+"),
+        ("E", "I", "EI", "+"),
+        ("I", "E", "IE", "-"),
+        ("I", "I", "II", "-"),
+        ("poisson", "E", "PE", "+"),
+        ("E", "readout", "EO", "+"),
+    ):
+        graded = "" if pre == "poisson" else "*a_pre"
+        target = "y" if post == "readout" else "g"
+        plastic = {"model": STDP, "on_pre": STDP_PRE, "on_post": STDP_POST}
+        static = {"model": "w : volt" if pre == "poisson" else "w : 1", "on_pre": f"{target}_post {sign}= w{graded}"}
+        one = Synapses(groups[pre], groups[post], name=name, **(plastic if stdp and name == "EE" else static))
+        chosen = rng.random((len(groups[post]), len(groups[pre]))) < 0.7
+        j, i = np.nonzero(chosen & ~np.eye(*chosen.shape, dtype=bool) if pre == post else chosen)
+        one.connect(i=i, j=j)
+        weights = rng.lognormal(-1, 0.7, len(i)) * scales[post][j] / scales[pre][i]
+        one.w = weights * mV if pre == "poisson" else weights
+        one.delay = rng.uniform(0, 4, len(i)) * ms
+        parts.append(one)
+    return Network(
+        *groups.values(),
+        *parts,
+        *(SpikeMonitor(groups[name], name=f"spikes_{name}") for name in ("E", "I", "poisson")),
+        StateMonitor(groups["readout"], "y", record=True, name="trace"),
+        StateMonitor(groups["E"], "v", record=[0, 5], name="voltage"),
+    )
+
+
+@dataclass
+class Recording:
+    """What is compared: spikes (neurons and times), the readout, and potentials."""
+
+    spikes: dict[str, tuple[Array, Array]]
+    trace: Array
+    voltage: Array
+
+    @classmethod
+    def of(cls, network: Network) -> Recording:
+        spikes = {name: network[f"spikes_{name}"] for name in ("E", "I", "poisson")}
+        return cls(
+            {name: (np.array(one.i), np.array(one.t)) for name, one in spikes.items()},
+            np.array(network["trace"].y),
+            np.array(network["voltage"].v),
+        )
+
+    def same_spikes(self, other: Recording) -> bool:
+        pairs = [(a, b) for name in self.spikes for a, b in zip(self.spikes[name], other.spikes[name], strict=True)]
+        return all(np.array_equal(a, b) for a, b in pairs)
+
+    @property
+    def count(self) -> int:
+        return sum(len(self.spikes[name][0]) for name in "EI")
+
+
+def total_cost(network: Network, power: float = 2) -> float:
+    return float(sum(np.sum(np.abs(np.array(network[name].w, dtype=float)) ** power) for name in RECURRENT))
+
+
+def plastic(network: Network, rule: Any = None, dt: Any = 5 * ms, **options: Any) -> nb.Plasticity:
+    """A plasticity for `spiking_network`, added to it."""
+    rule = nb.NormalizedFlow(rate=60 / second) if rule is None else rule
+    plasticity = nb.Plasticity(network, rule, dt=dt, **{"cost": COST, "pinned": PINNED, **options})
+    network.add(plasticity)
+    return plasticity
+
+
+class Wandering(nb.Rule):
+    """Never settles."""
+
+    step = "size*(uniform - 0.5)"
+    parameters = {"size": 0.2}  # noqa: RUF012
+
+
+@pytest.fixture
+def single_precision() -> Iterator[None]:
+    before = prefs.core.default_float_dtype
+    prefs.core.default_float_dtype = np.float32
+    yield
+    prefs.core.default_float_dtype = before
+
+
+_REFERENCE: dict[Any, Recording] = {}
+
+
+def reference(dtype: Any = np.float64) -> Recording:
+    """The network without plasticity, on the numpy target."""
+    if dtype not in _REFERENCE:
+        network = spiking_network()
+        network.run(DURATION)
+        _REFERENCE[dtype] = Recording.of(network)
+        assert _REFERENCE[dtype].trace.dtype == dtype
+    return _REFERENCE[dtype]
+
+
+def check_bitwise(network: Network, plasticity: nb.Plasticity, expected: Recording) -> None:
+    """Spikes and the readout to the last bit, potentials by powers of two."""
+    found = Recording.of(network)
+    assert found.count > 200
+    assert found.same_spikes(expected)
+    assert np.array_equal(found.trace, expected.trace)
+    assert np.array_equal(np.frexp(found.voltage)[0], np.frexp(expected.voltage)[0])
+    for name in "EI":
+        scale = np.array(plasticity[name].scale)
+        assert np.all(np.frexp(scale)[0] == 0.5)
+        assert len(np.unique(scale)) > 2
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        nb.NormalizedFlow(rate=60 / second),
+        nb.GradientFlow(rate=1 / second),
+        nb.StochasticBalancing(rate=60 / second),
+        nb.AntiBalancing(rate=10 / second),
+    ],
+    ids=lambda rule: type(rule).__name__,
+)
+def test_spikes_are_the_same_with_every_rule(rule: nb.Rule) -> None:
+    """Those of a seeded PoissonGroup too: rules draw their own random numbers."""
+    expected, network = reference(), spiking_network()
+    plasticity = plastic(network, rule)
+    cost = total_cost(network)
+    network.run(DURATION)
+    found = Recording.of(network)
+    assert found.count > 200
+    assert len(expected.spikes["poisson"][0]) > 100
+    assert found.same_spikes(expected)
+    np.testing.assert_allclose(found.trace, expected.trace, rtol=1e-9, atol=1e-18)
+    for name in "EI":
+        assert np.abs(plasticity[name].log_scale[:]).max() > 0.3
+    assert (total_cost(network) > cost) == isinstance(rule, nb.AntiBalancing)
+    certificate = nb.verify(plasticity.before, network)
+    assert certificate.preserved
+    assert certificate.basis == "equations"
+    np.testing.assert_allclose(certificate.scale["E"], plasticity["E"].scale[:], rtol=1e-9)
+    theta = plasticity.before.populations["E"].parameters["theta"].values
+    np.testing.assert_allclose(network["E"].theta_[:], theta * plasticity["E"].scale[:], rtol=1e-9)
+
+
+def test_at_every_moment() -> None:
+    """Changed weights alone, with states that stay behind, would show in the readout at once; this does not."""
+    expected, network = reference(), spiking_network()
+    plastic(network, nb.StochasticBalancing(rate=500 / second), dt=STEP)
+    network.run(DURATION)
+    assert Recording.of(network).same_spikes(expected)
+    np.testing.assert_allclose(Recording.of(network).trace, expected.trace, rtol=1e-9, atol=1e-18)
+
+
+def test_dyadic_double_precision() -> None:
+    network = spiking_network()
+    optimum = nb.balance(network, cost=COST, pinned=PINNED).cost
+    start = total_cost(network)
+    plasticity = plastic(network, dyadic=True)
+    network.run(DURATION)
+    check_bitwise(network, plasticity, reference())
+    certificate = nb.verify(plasticity.before, network)
+    assert certificate.preserved
+    assert certificate.exact
+    assert start > 2 * optimum
+    assert total_cost(network) <= 1.2 * optimum
+
+
+def test_dyadic_single_precision(single_precision: None) -> None:
+    network = spiking_network()
+    optimum = nb.balance(network, cost=COST, pinned=PINNED, tol=1e-6).cost
+    plasticity = plastic(network, dyadic=True)
+    network.run(DURATION)
+    check_bitwise(network, plasticity, reference(np.float32))
+    assert nb.verify(plasticity.before, network).exact
+    assert total_cost(network) <= 1.2 * optimum
+
+
+@pytest.mark.parametrize("rule", [nb.NormalizedFlow(rate=60 / second), nb.StochasticBalancing(rate=60 / second)],
+                         ids=lambda rule: type(rule).__name__)  # fmt: skip
+def test_dyadic_follows_the_same_path_and_does_not_flip(rule: nb.Rule) -> None:
+    """The rule sees un-rounded costs; what is emitted stays within 0.55 of its log2, and settles."""
+    paths, emitted = [], []
+    for dyadic in (False, True):
+        network = spiking_network()
+        network.remove(network["trace"], network["voltage"])
+        plasticity = plastic(network, rule, dyadic=dyadic)
+        monitor = StateMonitor(plasticity["E"], ["log_scale", "scale"], record=True)
+        network.add(monitor)
+        network.run(DURATION)
+        paths.append(np.array(monitor.log_scale))
+        emitted.append(np.array(monitor.scale))
+    np.testing.assert_allclose(paths[1], paths[0], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(emitted[0], np.exp(paths[0]), rtol=1e-9)
+    gap = np.log2(emitted[1]) - paths[1] / np.log(2)
+    assert np.abs(gap).max() <= 0.55 + 1e-9
+    assert np.all(emitted[1][:, -1] == emitted[1][:, -10])
+
+
+@pytest.mark.parametrize(("function", "b"), [("clip(x, 0, inf)**2", 2), ("sqrt(abs(x))", 0.5), ("x**3", 3)])
+def test_dyadic_with_other_homogeneities(function: str, b: float) -> None:
+    """Every power of λ that moves anything is a whole power of two."""
+    traces = []
+    for active in (True, False):
+        objects = rate_network(equations=f"dx/dt = (-x + drive + I)/(10*ms) : 1\nr = {function} : 1\ndrive : 1\nI : 1")
+        objects[1].w = objects[1].w[:] / 10
+        objects[0].drive = np.linspace(0.1, 0.2, 8)
+        monitor = StateMonitor(objects[0], "x", record=True)
+        network, plasticity = attached([*objects, monitor], Wandering(size=1.5), dyadic=True)
+        plasticity.active = active
+        network.run(100 * ms)
+        if active:
+            scale = plasticity["E"].scale[:]
+            assert len(np.unique(scale)) > 2, scale
+            assert nb.verify(plasticity.before, network).exact
+            assert np.all(np.frexp(scale**b)[0] == 0.5)
+        traces.append(np.frexp(np.array(monitor.x))[0])
+    if b != 3:  # pow() is exact for squares and square roots
+        assert np.array_equal(*traces)
+
+
+def test_ten_thousand_updates() -> None:
+    network, plasticity = attached(rate_network(), Wandering(), dt=0.1 * ms)
+    monitor = StateMonitor(plasticity["E"], "log_scale", record=True, dt=10 * ms)
+    network.add(monitor)
+    network.run(1 * second)
+    assert np.abs(np.array(monitor.log_scale)).max() > 3
+    certificate = nb.verify(plasticity.before, network)
+    assert certificate.residual <= 1e-11
+    assert certificate.preserved
+    np.testing.assert_allclose(plasticity["E"].scale[:], np.exp(plasticity["E"].log_scale[:]), rtol=1e-10)
+
+
+def test_random_numbers_of_rules() -> None:
+    """Uniform, independent between neurons and updates, by seed."""
+    paths = {}
+    for seed in (0, 0, 1):
+        network, plasticity = attached(rate_network(), Wandering(seed=seed), dt=0.1 * ms)
+        monitor = StateMonitor(plasticity["E"], "uniform", record=True)
+        network.add(monitor)
+        network.run(200 * ms)
+        drawn = np.array(monitor.uniform)[:, 1:]
+        assert np.array_equal(paths.setdefault(seed, drawn), drawn)
+    assert not np.array_equal(paths[0], paths[1])
+    for drawn in paths.values():
+        assert drawn.min() >= 0
+        assert drawn.max() < 1
+        assert abs(drawn.mean() - 0.5) < 5 / np.sqrt(12 * drawn.size)
+        assert abs(drawn.var() - 1 / 12) < 0.005
+        neighbours = np.corrcoef(drawn)[np.triu_indices(len(drawn), 1)]
+        assert np.abs(neighbours).max() < 5 / np.sqrt(drawn.shape[1])
+        assert abs(np.corrcoef(drawn[:, 1:].ravel(), drawn[:, :-1].ravel())[0, 1]) < 5 / np.sqrt(drawn.size)
+
+
+@pytest.mark.parametrize("dyadic", [False, True])
+def test_together_with_spike_timing_dependent_plasticity(dyadic: bool) -> None:
+    """Two rules write the same weights; STDP that multiplies commutes with a rescaling."""
+    recordings, weights = [], []
+    for active in (True, False):
+        network = spiking_network(stdp=True)
+        start = np.array(network["EE"].w)
+        plasticity = plastic(network, dyadic=dyadic)
+        plasticity.active = active
+        network.run(DURATION)
+        recordings.append(Recording.of(network))
+        weights.append(np.array(network["EE"].w))
+        if active:
+            scale = {name: np.array(plasticity[name].scale) for name in "EI"}
+            certificate = nb.verify(plasticity.before, network)
+            ends = np.array(network["EE"].i), np.array(network["EE"].j)
+    assert not np.allclose(weights[1], start, rtol=0.01)  # STDP does something
+    assert recordings[0].count > 200
+    assert recordings[0].same_spikes(recordings[1])
+    if dyadic:
+        assert np.array_equal(recordings[0].trace, recordings[1].trace)
+    assert np.abs(np.log(scale["E"])).max() > 0.3
+    emitted = scale["E"][ends[1]] / scale["E"][ends[0]]
+    np.testing.assert_allclose(weights[0], weights[1] * emitted, rtol=0 if dyadic else 1e-10)
+    assert certificate.preserved
+    assert "EE" in certificate.message  # and it says which synapses were not compared
+    np.testing.assert_allclose(certificate.scale["E"], scale["E"], rtol=1e-9)
+
+
+def test_costs_with_another_rule_on_the_same_weights_are_live() -> None:
+    network = spiking_network(stdp=True)
+    plasticity = plastic(network, nb.NormalizedFlow(rate=200 / second))
+    network.run(DURATION)
+    incoming = sum(
+        np.bincount(np.array(network[name].j), np.array(network[name].w) ** 2, minlength=12) for name in ("EE", "IE")
+    )
+    outgoing = sum(
+        np.bincount(np.array(network[name].i), np.array(network[name].w) ** 2, minlength=12) for name in ("EE", "EI")
+    )
+    np.testing.assert_allclose(incoming, outgoing, rtol=0.1)
+    assert np.abs(plasticity["E"].imbalance[:]).max() < 0.05
