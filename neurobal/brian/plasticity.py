@@ -99,11 +99,11 @@ class Plasticity(BrianObject):
         self._before: Circuit | None = None
         self._unit: float | None = None
         self._passes: dict[tuple[str, str], Runner] = {}
+        self._power, terms = _powers_of(cost, self._synapses, self._motion.synapses)
+        check_rule(self.rule, self._power)
         # Before its runners, so that they make their code from what it finds at the start of a run.
         BrianObject.__init__(self, name=name, when="end", order=-10)
         self._clock = Clock(dt=step * second, name=f"{self.name}_clock")
-        self._power, terms = _powers_of(cost, self._synapses, self._motion.synapses)
-        check_rule(self.rule, self._power)
         self._somas = {key: self._soma(key) for key in self._groups}
         self._add_rule(step)
         self._add_motion()
@@ -337,6 +337,13 @@ class Plasticity(BrianObject):
             for variable, values in (("raw_in", incoming), ("raw_out", outgoing)):
                 soma.variables[variable].set_value(values)
         self._unit = count / total if self._unit is None else self._unit
+        for name, (
+            incoming,
+            outgoing,
+        ) in everything.items():  # so that there is something to read before the first update
+            soma, both = self._somas[name], incoming + outgoing
+            soma.cost_in, soma.cost_out = incoming * self._unit, outgoing * self._unit
+            soma.imbalance = np.divide(incoming - outgoing, both, out=np.zeros_like(both), where=both > 0)
         self._warn_if_stiff(max(float(s.sum(axis=0).max()) for s in everything.values()) * self._unit)
 
     def _leave_out(self, circuit: Circuit, terms: Mapping[str, list[Term]]) -> dict[str, Array]:

@@ -54,13 +54,35 @@ def check_rule(rule: Rule, power: float) -> None:
             )
     variables = {name: Constant(name, float(value), get_dimensions(value)) for name, value in values.items()}
     try:
-        brian_ast(rule.step, variables)
+        kind_of_value = brian_ast(rule.step, variables).dtype
         dimension = parse_expression_dimensions(rule.step, {**DEFAULT_FUNCTIONS, **DEFAULT_CONSTANTS, **variables})
     except Exception as error:
         raise InvalidInputError(f"{where}: {error}") from None
+    if kind_of_value == "boolean":
+        raise InvalidInputError(f"{where}: this is true or false, not a number; int(...) makes it 1 or 0.")
     if dimension is not DIMENSIONLESS:
         raise InvalidInputError(
             f"{where}: the step of a log-scale is a number without units, this has {get_unit(dimension)!r}. A rate "
-            "that is "
-            "multiplied by dt has the unit 1/second."
+            "that is multiplied by dt has the unit 1/second."
+        )
+    _try_out(rule.step, {name: float(value) for name, value in values.items()}, where)
+
+
+def _try_out(step: str, values: dict[str, float], where: str) -> None:
+    """Raise an error if a step is not a number for some costs: one NaN would spread to all weights."""
+    ratio = np.geomspace(1e-6, 1e6, 49)
+    functions = {name: function.pyfunc for name, function in DEFAULT_FUNCTIONS.items()}
+    constants = {name: constant.get_value() for name, constant in DEFAULT_CONSTANTS.items()}
+    seen = {"cost_in": ratio, "cost_out": ratio[::-1]}
+    try:
+        with np.errstate(all="ignore"):
+            found = eval(compile(step, "<step>", "eval"), {"__builtins__": {}}, functions | constants | values | seen)
+    except ZeroDivisionError as error:
+        raise InvalidInputError(f"{where}: {error}.") from None
+    wrong = np.flatnonzero(np.isnan(np.broadcast_to(found, ratio.shape)))
+    if wrong.size:
+        k = wrong[0]
+        raise InvalidInputError(
+            f"{where}: this is not a number at cost_in = {ratio[k]:.3g}, cost_out = {ratio[::-1][k]:.3g}. Is it the "
+            "logarithm or the square root of something negative, or 0/0?"
         )
