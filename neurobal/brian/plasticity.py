@@ -262,10 +262,11 @@ class Plasticity(BrianObject):
         self._check_timing()
         self._claim()
         check_constants({**self._examined.groups, **self._synapses}, self._motion.assumed, run_namespace)
-        circuit = self._read()
-        if self._before is None:
-            self._before = circuit
-        self._measure(circuit)
+        if self._unit is None or isinstance(get_device(), RuntimeDevice):  # standalone: later values are not known here
+            circuit = self._read()
+            if self._before is None:
+                self._before = circuit
+            self._measure(circuit)
         super().before_run(run_namespace)
 
     def after_run(self) -> None:
