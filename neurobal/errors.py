@@ -22,6 +22,10 @@ class InvalidInputError(NeurobalError, ValueError):
     """An argument has a wrong shape, value or unit, or names something that does not exist."""
 
 
+class UnknownValuesError(NeurobalError):
+    """Values that a standalone simulation will have are not known before it runs."""
+
+
 def did_you_mean(name: object, known: Iterable[str]) -> str:
     """The tail of an error message about an unknown name: the closest known names, or all of them."""
     names = list(known)

@@ -149,6 +149,14 @@ def test_a_chain_of_power_law_units_is_left_out_to_its_last_unit(limit: int, mon
     assert np.all(result.scale["cells"][2:] == 1) and result.success
 
 
+def test_dead_ends_with_small_exponents_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a linear program: in <-> 0 has a balance, the self-connection of 1 falls with λ^(1/2)."""
+    monkeypatch.setattr(existence, "LARGEST_LINEAR_PROGRAM", -1)
+    matrix = np.array([[0.0, 0, 3], [0, 2, 0], [5, 0, 0]])
+    result = nb.balance(matrix, homogeneity=0.5, pinned=[2])
+    assert result.success and result.excluded[0].synapses.tolist() == [1] and result.scale[1] == 1
+
+
 def test_nothing_on_a_cycle_is_an_error_that_names_neurons_and_why() -> None:
     with pytest.raises(nb.UnbalanceableError, match="no directed cycle") as caught:
         nb.balance(np.tril(np.ones((4, 4)), -1))

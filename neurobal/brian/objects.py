@@ -14,7 +14,7 @@ from brian2.core.spikesource import SpikeSource
 from brian2.core.variables import ArrayVariable, Subexpression
 from brian2.devices.device import RuntimeDevice, get_device
 
-from neurobal.errors import InvalidInputError, NeurobalError, did_you_mean
+from neurobal.errors import InvalidInputError, NeurobalError, UnknownValuesError, did_you_mean
 
 
 def brian_objects(network: Network | Iterable[BrianObject] | None, level: int = 0) -> list[BrianObject]:
@@ -133,7 +133,7 @@ def values_of(variable: ArrayVariable) -> np.ndarray:
         assigned = _assigned_in_standalone(variable)
         if assigned is not None:
             return assigned
-        raise NeurobalError(
+        raise UnknownValuesError(
             f"Values of {variable.name!r} of {variable.owner.name!r} are not known before the standalone simulation "
             "runs. Set them from arrays instead of strings (group.v = array; synapses.connect(i=array, j=array); "
             "synapses.w = array), or balance in runtime mode first."

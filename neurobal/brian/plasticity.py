@@ -28,7 +28,13 @@ from neurobal.brian.synapsecode import count_code, follow_code, power_of
 from neurobal.circuit import Circuit, Projection
 from neurobal.cost import Cost, Power, Term, terms_by_projection
 from neurobal.dyadic import common_step
-from neurobal.errors import InvalidInputError, NeurobalError, UnbalanceableError, did_you_mean
+from neurobal.errors import (
+    InvalidInputError,
+    NeurobalError,
+    UnbalanceableError,
+    UnknownValuesError,
+    did_you_mean,
+)
 from neurobal.existence import FALLS, balanced_levels
 from neurobal.problem import Units, build
 from neurobal.rules import GradientFlow, Rule, find_rule
@@ -263,10 +269,13 @@ class Plasticity(BrianObject):
         self._claim()
         check_constants({**self._examined.groups, **self._synapses}, self._motion.assumed, run_namespace)
         if self._unit is None or isinstance(get_device(), RuntimeDevice):  # standalone: later values are not known here
-            circuit = self._read()
-            if self._before is None:
-                self._before = circuit
-            self._measure(circuit)
+            try:
+                circuit = self._read()
+            except UnknownValuesError as error:
+                self._go_without_measure(error)
+            else:
+                self._before = circuit if self._before is None else self._before
+                self._measure(circuit)
         super().before_run(run_namespace)
 
     def after_run(self) -> None:
@@ -369,6 +378,29 @@ class Plasticity(BrianObject):
             self._passes[name, "count"].abstract_code = "" if fused else count
             self._passes[name, "follow"].abstract_code = follow_code(moves) + (count if fused else "")
         return lost
+
+    def _go_without_measure(self, error: UnknownValuesError) -> None:
+        """Standalone, with weights or connections that only the simulation will know: count them there."""
+        if isinstance(self.rule, GradientFlow):
+            raise NeurobalError(
+                f"{self.name}: the pace of GradientFlow depends on the mean cost of a synapse, which is not known. "
+                f"{error} "
+                "Or use NormalizedFlow."
+            )
+        logger.warn(
+            f"{self.name}: nothing could be checked: synapses without a balance are counted like the others, "
+            "neurons without "
+            f"incoming or outgoing cost do not move, costs are in base units, and there is no certificate. {error}",
+            "unknown",
+            once=True,
+        )
+        self._unit = 1.0
+        for soma in self._somas.values():
+            soma.unit = 1.0
+        for name, moves in self._motion.synapses.items():
+            count = self._count_code(name, self._terms.get(name, []), autapses=True, uneven=False)
+            self._passes[name, "count"].abstract_code = count
+            self._passes[name, "follow"].abstract_code = follow_code(moves)
 
     def _unrounded(self, circuit: Circuit, projection: Projection) -> Array | float:
         """Logarithm of what turns stored weights into those that the rule has in mind."""
