@@ -121,7 +121,9 @@ def _dead_ends(problem: Problem) -> Runaway | None:
     for ground in problem.grounds:
         (grows if ground.a > 0 else falls)[ground.unit] = True
     direction = falls.astype(float) - grows
-    return Runaway(None, np.append(direction, 0.0)) if direction.any() else None
+    # Long enough that each of their costs falls by 1 at least.
+    exponents = [abs(x) for block in problem.blocks for x in (block.a, block.b)] + [abs(g.a) for g in problem.grounds]
+    return Runaway(None, np.append(direction / min(exponents), 0.0)) if direction.any() else None
 
 
 def _by_linear_program(problem: Problem) -> Runaway | None:

@@ -282,7 +282,7 @@ def test_dyadic_follows_the_same_path_and_does_not_flip(rule: nb.Rule) -> None:
 
 @pytest.mark.parametrize(("function", "b"), [("clip(x, 0, inf)**2", 2), ("sqrt(abs(x))", 0.5), ("x**3", 3)])
 def test_dyadic_with_other_homogeneities(function: str, b: float) -> None:
-    """Every power of λ that moves anything is a whole power of two. (Without a pin nothing has a balance where b != 1.)"""
+    """Every power of λ that moves anything is a whole power of two. Without a pin b != 1 has no balance."""
     traces = []
     for active in (True, False):
         objects = rate_network(equations=f"dx/dt = (-x + drive + I)/(10*ms) : 1\nr = {function} : 1\ndrive : 1\nI : 1")
