@@ -106,6 +106,8 @@ def balance(
         namespace=namespace,
         level=level + 1,
     )
+    if circuit.binding is not None:
+        circuit.binding.check()
     terms = terms_by_projection(cost, circuit.projections)
     units = Units(circuit)
     _check_neurons(circuit, units)

@@ -92,6 +92,9 @@ class Binding(Protocol):
     def exponents(self) -> Mapping[str, list[float]]:
         """The powers of λ by which each population's quantities move, beside its synapses."""
 
+    def check(self) -> None:
+        """Raise an error if nothing could be written now."""
+
     def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Callable[[], None]:
         """Multiply all current values, all or nothing; returns the function that undoes it."""
 

@@ -34,13 +34,17 @@ class BrianBinding:
             found[name] = [power for pair in moves.powers.values() for power in pair]
         return found
 
+    def check(self) -> None:
+        """Refuse a standalone simulation that has run."""
+        check_device()
+
     def reread(self, network: Any) -> Circuit:
         """Read another network, or the same one again, with the same declarations."""
         return as_circuit(network, **self.reading)
 
     def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Callable[[], None]:
         """Multiply all moving variables by their powers of λ; returns the function that undoes it."""
-        check_device()
+        self.check()
         factors, origins = self.log_factors(log_scale)
 
         def scaled(values: Array, variable: ArrayVariable, sign: int) -> Array:

@@ -16,7 +16,6 @@ from neurobal.brian.binding import BrianBinding
 from neurobal.brian.motion import Motion, find_motion
 from neurobal.brian.objects import (
     brian_objects,
-    check_device,
     float_array,
     is_input,
     neuron_groups,
@@ -44,7 +43,6 @@ def examine(
     network: Any, pinned: Any, homogeneity: Any, scaling: Mapping[str, Any] | None, namespace: Any, level: int
 ) -> Examined:
     """Find all objects of a network and how they move. Connections and values are not looked at."""
-    check_device()
     if homogeneity is not None and not isinstance(homogeneity, Mapping):
         raise InvalidInputError("homogeneity: for a Brian2 network give a dict from a group's name to a number.")
     objects = brian_objects(network, level=level + 1)
