@@ -68,6 +68,7 @@ class BrianBinding:
         unguard = guard({**self.groups, **self.synapses}, self.motion.assumed)
 
         def undo() -> None:
+            self.check()
             # Values that have not changed since are put back exactly; the rest lose the factor.
             now = {variable: values_of(variable) for variable in factors}
             _write({v: np.where(now[v] == after[v], before[v], scaled(now[v], v, -1)) for v in factors}, now)
