@@ -37,15 +37,15 @@ def lbfgs(costs: Any) -> Array:
     return np.exp(answer.x)
 
 
-def weight_flow(weights: Array, duration: float = 3000.0) -> Array:
+def weight_flow(weights: Array, duration: float = 300.0) -> Array:
     """The first paper's rule ``dJ/dt = [J, G]`` as its authors integrate it: all N² weights and N scales are states."""
     n = weights.shape[0]
-    start = float((weights**2).sum())
+    unit = float(np.median(weights[weights != 0] ** 2)) * n  # what a neuron's costs are like once the outliers are gone
 
     def velocity(_: float, state: Array) -> Array:
         matrix = state[:-n].reshape(n, n)
         costs = matrix**2
-        gap = (costs.sum(axis=1) - costs.sum(axis=0)) / start * n
+        gap = (costs.sum(axis=1) - costs.sum(axis=0)) / unit
         change = matrix * (gap[None, :] - gap[:, None])
         return np.append(change.ravel(), -gap)
 
