@@ -28,6 +28,7 @@ WARM_STEPS = 8
 LARGEST_STEP = 4.0  # of one Newton step, in units of the largest exponent
 # A coarse correction costs about this many pairs of mat-vecs; it is worth while where more than that can be saved.
 COARSE_PAYS = 500
+MOST_LEVELS = 40  # of weak units, each far below the last; where they run away there is no end to them
 FAINT = 1e-7  # share of a component's cost below which a unit is balanced by itself, at the end
 STALE = 1.0  # logarithmic change of costs after which a coarse correction is formed anew
 WATCH = 25  # conjugate-gradient iterations after which their rate of convergence is trusted
@@ -271,7 +272,9 @@ def _settle_weak_units(
     """
     evaluations, reached = 0, np.inf
     logs = log_balance(problem, h)
-    while not logs.imbalance.within(tol):
+    for _ in range(MOST_LEVELS):
+        if logs.imbalance.within(tol):
+            break
         both = np.logaddexp(logs.incoming, logs.outgoing)
         with np.errstate(invalid="ignore"):
             gap = np.abs(np.tanh(0.5 * (logs.incoming - logs.outgoing)))

@@ -175,9 +175,6 @@ def test_mushroom_body_rescaled_by_hand_answers_the_same(dyadic):
 
 
 def test_mushroom_body_script(tmp_path, capsys):
-    nb = pytest.importorskip("neurobal")
-    if not hasattr(nb, "balance"):
-        pytest.skip("neurobal.balance is not there yet")
     runs = mushroom_body.main(["--output", str(tmp_path)])
     assert (tmp_path / "mushroom_body.png").exists()
     connectome = mushroom_body.load()

@@ -7,6 +7,7 @@ import pytest
 
 import neurobal as nb
 from benchmarks import graphs as families
+from neurobal import existence
 from neurobal.cost import terms_by_projection
 from neurobal.potential import Potential
 from neurobal.problem import Problem, Units, build
@@ -130,3 +131,22 @@ def test_an_answer_beyond_floating_point_is_a_result(dense: np.ndarray) -> None:
 def test_newton_counts_its_evaluations(dense: np.ndarray) -> None:
     result = nb.balance(dense)
     assert 0 < result.iterations < result.evaluations <= 60
+
+
+def test_weak_units_that_run_away_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """in -> 9 -> out has a balance; 3 <-> 8 and 3 -> 10 -> 9 with b = 2 have none, and their costs soon vanish."""
+    monkeypatch.setattr(existence, "LARGEST_LINEAR_PROGRAM", -1)
+    descents, original = [], newton._descend
+
+    def counted(*arguments: object) -> object:
+        descents.append(None)
+        assert len(descents) < 100, "it never ends"
+        return original(*arguments)
+
+    monkeypatch.setattr(newton, "_descend", counted)
+    circuit = nb.Circuit()
+    circuit.add("cells", 12, homogeneity=2.0, pinned=[7, 11])
+    post, pre = [3, 8, 9, 9, 10, 11], [8, 3, 7, 10, 3, 9]
+    circuit.connect("cells", "cells", post_index=post, pre_index=pre, weight=[0.07, 43.02, 3.36, 0.46, 24.78, 0.48])
+    result = nb.balance(circuit)
+    assert result.success and result.excluded[0].synapses.tolist() == [0, 1, 3, 4]
