@@ -91,8 +91,14 @@ def find_runaway(problem: Problem) -> Runaway | None:
     """
     if problem.symmetric:
         return _between_strong_components(problem)
-    costs = sum(block.log_cost.nnz for block in problem.blocks) + sum(g.unit.size for g in problem.grounds)
-    return _by_linear_program(problem) if costs <= LARGEST_LINEAR_PROGRAM else _dead_ends(problem)
+    costs = _count(problem)
+    runaway = _by_linear_program(problem) if costs <= LARGEST_LINEAR_PROGRAM else _dead_ends(problem)
+    # A program solved to a tolerance may find a direction that lowers nothing; who removes that would go on for ever.
+    return None if runaway is None or _count(without(problem, runaway)) == costs else runaway
+
+
+def _count(problem: Problem) -> int:
+    return sum(block.log_cost.nnz for block in problem.blocks) + sum(ground.unit.size for ground in problem.grounds)
 
 
 def _between_strong_components(problem: Problem) -> Runaway | None:
@@ -162,7 +168,7 @@ def _by_linear_program(problem: Problem) -> Runaway | None:
 def runaway_along(problem: Problem, step: Array) -> Runaway | None:
     """The direction of a solver's steps, if it shows that costs fall for ever: it lowers some, raises none."""
     largest = np.abs(step).max(initial=0.0)
-    if largest == 0:
+    if not 0 < largest < np.inf:
         return None
     # What moves with the fastest unit is running away; differences that stay bounded fade against it.
     direction = np.append(step / largest, 0.0)

@@ -165,7 +165,7 @@ class Potential:
         total = self.by_component(gap)
         both = point.incoming + point.outgoing
         return Imbalance(
-            float(np.max(np.divide(total, point.mass, out=np.zeros_like(total), where=point.mass > 0), initial=0.0)),
+            float(np.max(np.divide(total, point.mass, out=np.zeros(total.shape), where=point.mass > 0), initial=0.0)),
             float(np.max(np.divide(gap, both, out=np.zeros_like(gap), where=both > 0), initial=0.0)),
         )
 

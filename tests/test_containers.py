@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from checks import content
 from scipy import sparse
 
 import neurobal as nb
+from benchmarks import graphs as families
 
 FORMATS = ["csr", "csc", "coo", "bsr", "dia", "dok", "lil"]
 SPARSE = [getattr(sparse, f"{name}_{kind}") for name in FORMATS for kind in ("array", "matrix")]
@@ -126,6 +129,18 @@ def test_a_container_comes_back_unchanged(matrix: np.ndarray) -> None:
         given = container(matrix)
         back = nb.as_circuit(given).projections["weights"].container
         assert type(back) is type(given) and np.array_equal(dense(back), dense(given))
+
+
+def test_nothing_goes_through_a_dense_matrix(rng: np.random.Generator) -> None:
+    """20,000 neurons: a dense matrix would take 3 GB."""
+    matrix = families.random(20_000, 100_000, rng)
+    tracemalloc.start()
+    try:
+        result = nb.balance(matrix, tol=1e-3)
+        assert result.certificate.preserved and nb.verify(matrix, result.weights).preserved
+        assert tracemalloc.get_traced_memory()[1] < 100e6
+    finally:
+        tracemalloc.stop()
 
 
 def reversed_rows(matrix: sparse.csr_array) -> sparse.csr_array:

@@ -279,7 +279,7 @@ def _settle_weak_units(
         with np.errstate(invalid="ignore"):
             gap = np.abs(np.tanh(0.5 * (logs.incoming - logs.outgoing)))
         strongest = both[problem.connected & (gap > 0.1 * tol**0.5)].max(initial=-np.inf)
-        if strongest >= reached - 1e-6:
+        if not -np.inf < strongest < reached - 1e-6:
             break
         reached = strongest
         part, units = problem.restricted(problem.connected & (both <= strongest + 1.0), h)

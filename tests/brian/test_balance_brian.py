@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -211,6 +212,22 @@ def test_conductances_in_siemens() -> None:
     plain.run(100 * ms)
     twin.run(100 * ms)
     assert np.array_equal(reference.v, trace.v) and spikes.num_spikes > 10
+
+
+def test_nothing_goes_through_a_dense_matrix(rng: np.random.Generator) -> None:
+    """10,000 neurons: a dense matrix would take 800 MB."""
+    E = NeuronGroup(10_000, "x : 1\ny : 1", name="E")
+    S = Synapses(E, E, "w : 1\ny_post = w*x_pre : 1 (summed)", name="S")
+    S.connect(i=np.append(np.arange(10_000), rng.integers(0, 10_000, 20_000)), j=rng.permutation(30_000) % 10_000)
+    S.w = rng.lognormal(0, 1, 30_000)
+    tracemalloc.start()
+    try:
+        result = nb.balance([E, S], scaling={"E": {"x": 1, "y": 1}, "S": ("w", 1, 1)}, tol=1e-3)
+        result.apply()
+        assert nb.verify(result.before, [E, S]).preserved
+        assert tracemalloc.get_traced_memory()[1] < 80e6
+    finally:
+        tracemalloc.stop()
 
 
 # ------------------------------------------------------------------------------------------------------ standalone
