@@ -23,6 +23,8 @@ from neurobal.solvers import Monitor, Newton, Solution, Solver, choose
 from neurobal.solvers.contract import Meter
 
 Array: TypeAlias = np.ndarray
+# How many common shifts of h are tried before it is rounded to powers of two.
+ROUNDINGS = 16
 
 POLICIES = ("exclude", "raise")
 
@@ -212,14 +214,19 @@ def _next_step(problem: Problem, h: Array, tol: float) -> Array:
 
 def _centred(problem: Problem, h: Array) -> Array:
     """Geometric mean 1 of λ over the units of each component that a common shift does not change."""
+    members = _shiftable(problem)
+    count = np.bincount(problem.labels[members], minlength=problem.n_components)
+    total = np.bincount(problem.labels[members], h[members], minlength=problem.n_components)
+    return h - np.where(members, (total / np.maximum(count, 1))[problem.labels], 0.0)
+
+
+def _shiftable(problem: Problem) -> Array:
+    """The units of components whose costs a common shift does not change: no ground, and a = b throughout."""
     fixed = problem.grounded.copy()
     for block in problem.blocks:
         if block.a != block.b:
             fixed[problem.labels[block.log_cost.indices]] = True
-    members = problem.connected & ~fixed[problem.labels]
-    count = np.bincount(problem.labels[members], minlength=problem.n_components)
-    total = np.bincount(problem.labels[members], h[members], minlength=problem.n_components)
-    return h - np.where(members, (total / np.maximum(count, 1))[problem.labels], 0.0)
+    return problem.connected & ~fixed[problem.labels]
 
 
 def _quantum(circuit: Circuit) -> float:
@@ -232,10 +239,14 @@ def _quantum(circuit: Circuit) -> float:
 
 
 def _rounded(problem: Problem, h: Array, quantum: float) -> Array:
-    """``h`` rounded to multiples of ``quantum``; where that costs more than no rescaling at all, none."""
-    rounded = np.rint(h / quantum) * quantum
-    meter, nothing = Meter(problem), np.zeros_like(h)
-    return rounded if meter(rounded)[0] <= meter(nothing)[0] else nothing
+    """``h`` rounded to multiples of ``quantum``: the cheapest of some; where all cost more than no rescaling, none.
+
+    A common shift costs nothing before rounding, but decides who is rounded up and who down.
+    """
+    members, meter = _shiftable(problem), Meter(problem)
+    shifts = np.arange(ROUNDINGS) / ROUNDINGS * quantum if members.any() else [0.0]
+    tries = [np.rint((h - np.where(members, shift, 0.0)) / quantum) * quantum for shift in shifts]
+    return min([*tries, np.zeros_like(h)], key=lambda rounded: meter(rounded)[0])
 
 
 def _kept(projection: Projection, units: Units, left_out: list[Runaway]) -> Array | None:
