@@ -10,8 +10,8 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from brian2 import (
@@ -34,8 +34,9 @@ from brian2 import (
 import neurobal as nb
 
 RUNS = 5
-# What a synapse and a neuron of a rate network do without plasticity.
-RATE = "dr/dt = (-r + clip(drive, 0, inf) + source)/(20*ms) : 1\ndrive : 1\nsource : 1"
+SYNAPSES = 1_000_000
+# The first paper's rate network: what a neuron and a synapse do without plasticity.
+RATE = "dx/dt = (-x + drive + source)/(20*ms) : 1\nr = clip(x, 0, inf) : 1\ndrive : 1\nsource : 1"
 SUMMED = "w : 1\ndrive_post = w*r_pre : 1 (summed)"
 # A user's own gradient flow: every synapse integrates, costs are summed up in every step.
 RATE_BY_HAND = RATE + "\ncost_in : 1\ncost_out : 1"
@@ -54,13 +55,12 @@ a : 1
 """
 
 
-def connect(synapses: Synapses, n: int, rng: np.random.Generator) -> None:
-    """One million synapses."""
-    if n == 1000:
-        synapses.connect()
-    else:
-        pre = np.repeat(np.arange(n), 1_000_000 // n)
-        synapses.connect(i=pre, j=rng.integers(0, n, pre.size))
+def connect(synapses: Synapses, n: int, rng: np.random.Generator) -> int:
+    """One million synapses, as arrays: in standalone mode nothing else is known before the run."""
+    pre = np.repeat(np.arange(n), SYNAPSES // n)
+    post = np.tile(np.arange(n), SYNAPSES // n) if n * n == SYNAPSES else rng.integers(0, n, SYNAPSES)
+    synapses.connect(i=pre, j=post)
+    return SYNAPSES
 
 
 def rate_network(n: int, kind: str) -> Network:
@@ -68,13 +68,13 @@ def rate_network(n: int, kind: str) -> Network:
     rng = np.random.default_rng(0)
     by_hand = kind == "by hand"
     group = NeuronGroup(n, RATE_BY_HAND if by_hand else RATE, method="euler", name="E")
-    group.r, group.source = rng.random(n), rng.random(n)
+    group.x, group.source = rng.random(n), rng.random(n)
     namespace = {"rate": 1e-9 / second}
     synapses = Synapses(
         group, group, FLOW_BY_HAND if by_hand else SUMMED, method="euler", namespace=namespace, name="S"
     )
-    connect(synapses, n, rng)
-    synapses.w = rng.lognormal(0, 1, len(synapses)) / len(synapses) * n * 0.3
+    count = connect(synapses, n, rng)
+    synapses.w = rng.lognormal(0, 1, count) / count * n * 0.3
     return finished(Network(group, synapses), kind, synapses, 10 * defaultclock.dt)
 
 
@@ -90,8 +90,8 @@ def spiking_network(n: int, kind: str) -> Network:
     source.connect(j="i")
     source.w = np.full(n, 0.8) * mV
     synapses = Synapses(group, group, "w : volt", on_pre="g_post += w*a_pre", name="S")
-    connect(synapses, n, rng)
-    synapses.w = rng.lognormal(0, 1, len(synapses)) * rng.choice([1, -1], len(synapses)) * 0.02 * mV
+    count = connect(synapses, n, rng)
+    synapses.w = rng.lognormal(0, 1, count) * rng.choice([1, -1], count) * 0.02 * mV
     return finished(Network(group, noise, source, synapses), kind, synapses, 100 * ms)
 
 
@@ -155,19 +155,49 @@ def standalone(build: Callable[[int, str], Network], n: int, kind: str, duration
     return times
 
 
+class RandomWalk(nb.Rule):
+    """Every neuron moves at random for ever: rounding errors add up as fast as they can."""
+
+    step = "0.1*(uniform - 0.5)"
+    parameters: ClassVar[dict[str, Any]] = {}
+
+
+def drift(updates: Sequence[int]) -> None:
+    """Print the certificate's residual after so many updates."""
+    start_scope()
+    rng = np.random.default_rng(0)
+    group = NeuronGroup(100, RATE, method="euler", name="E")
+    synapses = Synapses(group, group, SUMMED, name="S")
+    synapses.connect(i=np.repeat(np.arange(100), 20), j=rng.integers(0, 100, 2000))
+    synapses.w = rng.lognormal(0, 1, 2000) / 100
+    net = Network(group, synapses)
+    plasticity = nb.Plasticity(net, RandomWalk(), dt=defaultclock.dt)
+    net.add(plasticity)
+    done = 0
+    for count in updates:
+        net.run((count - done) * defaultclock.dt)
+        done = count
+        moved = np.abs(plasticity["E"].log_scale[:]).max()
+        residual = nb.verify(plasticity.before, net).residual
+        print(f"{count:>8,} updates, log-scales up to {moved:5.2f}: residual {residual:.1e}", flush=True)
+
+
 def main(argv: list[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.live", description=__doc__)
     parser.add_argument("--target", choices=["numpy", "cython", "cpp_standalone"], action="append")
     arguments = parser.parse_args(argv)
+    print("Residual of the certificate, 100 neurons that move at random in every time step (cython)")
+    prefs.codegen.target = "cython"
+    drift([1000, 10_000, 100_000])
     print("1e6 synapses; rate: update every 10 steps; spiking at 10 Hz: update every 100 ms; ratio to the run without")
     for target in arguments.target or ["cython", "cpp_standalone"]:
         if target != "cpp_standalone":
             prefs.codegen.target = target
         others = ["by hand", "operation"] if target == "cython" else []
         for n in (1000, 10_000):
-            runtime(rate_network, n, ["none", "plasticity", *others], 100 * ms, target)
-            runtime(spiking_network, n, ["none", "plasticity", *others[1:]], 2 * second, target)
+            runtime(rate_network, n, ["none", "plasticity", *others], 300 * ms, target)
+            runtime(spiking_network, n, ["none", "plasticity", *others[1:]], 5 * second, target)
 
 
 if __name__ == "__main__":

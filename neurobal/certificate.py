@@ -128,9 +128,10 @@ def certify(
     preserved = (None if before.basis == "assumed" else True) if fits else False
     scale = {name: np.exp(h) for name, h in log_scale.items()}
     if fits:
-        verdict = (
-            "function preserved" if preserved else "weights are a rescaling, but its symmetry is assumed, not proven"
-        )
+        verdict = "function preserved"
+        if not preserved:
+            verdict = "weights are a rescaling, but its symmetry is assumed, not proven"
+            verdict += "".join(f"; {assumption}" for assumption in before.assumptions)
         message = f"{verdict} (basis: {before.basis}; residual {residual:.1e} <= {tolerance:.0e}"
         message += ", bit-exact)" if exact else ")"
         if before.uncertified:

@@ -122,6 +122,7 @@ class Circuit:
         self.is_matrix = False
         self.notes: list[str] = []  # what a reader of results should know of how the network was read
         self.advice = ""  # how to change the model so that more of it can be balanced
+        self.assumptions: list[str] = []  # what else has to be so for the basis "assumed"
         self.uncertified: frozenset[str] = frozenset()  # projections whose weights something else changes, too
 
     def add(
@@ -288,7 +289,8 @@ class Circuit:
     def _like(self) -> Circuit:
         after = Circuit()
         after.binding, after.basis, after.is_matrix = self.binding, self.basis, self.is_matrix
-        after.notes, after.advice, after.uncertified = list(self.notes), self.advice, self.uncertified
+        after.notes, after.advice, after.assumptions = list(self.notes), self.advice, list(self.assumptions)
+        after.uncertified = self.uncertified
         return after
 
     def _append(self, projection: Projection) -> None:

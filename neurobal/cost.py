@@ -53,6 +53,10 @@ class Cost:
         """The terms that this cost puts on the synapses of ``projection``."""
         raise NotImplementedError
 
+    def powers(self) -> set[float]:
+        """The exponents p of its terms."""
+        raise NotImplementedError
+
     def __add__(self, other: object) -> Cost:
         return Sum(((1.0, self), (1.0, other))) if isinstance(other, Cost) else NotImplemented
 
@@ -86,6 +90,9 @@ class Power(Cost):
     def terms(self, projection: Projection) -> list[Term]:
         dimension = _power(projection.dimension, self.p)
         return [Term(float(self.p), _per_synapse(self.weight, projection), _times(dimension, _dimension(self.weight)))]
+
+    def powers(self) -> set[float]:
+        return {float(self.p)}
 
     def __repr__(self) -> str:
         weight = "" if np.isscalar(self.weight) and self.weight == 1 else ", weight=..."
@@ -130,6 +137,9 @@ class Robustness(Cost):
             )
         return [Term(2.0, gains[projection.pre_index], _power(projection.dimension, 2))]
 
+    def powers(self) -> set[float]:
+        return {2.0}
+
     def __repr__(self) -> str:
         return "Robustness(gains)"
 
@@ -151,6 +161,9 @@ class Sum(Cost):
             for f, cost in self.parts
             for t in cost.terms(projection)
         ]
+
+    def powers(self) -> set[float]:
+        return set().union(*(cost.powers() for _, cost in self.parts))
 
     def __repr__(self) -> str:
         return " + ".join(f"{c!r}" if np.asarray(f) == 1 else f"{f!r}*({c!r})" for f, c in self.parts)

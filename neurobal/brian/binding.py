@@ -9,7 +9,7 @@ import numpy as np
 from brian2 import Synapses
 from brian2.core.variables import ArrayVariable
 
-from neurobal.adapters import as_circuit
+from neurobal.adapters import read
 from neurobal.brian.guard import guard
 from neurobal.brian.motion import Motion
 from neurobal.brian.objects import check_device, float_array, parent, values_of
@@ -40,7 +40,7 @@ class BrianBinding:
 
     def reread(self, network: Any) -> Circuit:
         """Read another network, or the same one again, with the same declarations."""
-        return as_circuit(network, **self.reading)
+        return read(network, **self.reading)
 
     def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Callable[[], None]:
         """Multiply all moving variables by their powers of λ; returns the function that undoes it."""

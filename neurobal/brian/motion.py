@@ -17,6 +17,7 @@ from brian2.core.base import BrianObject
 from neurobal.brian.objects import constant_value, float_array, parent
 from neurobal.brian.statements import collect_statements
 from neurobal.errors import InvalidInputError, NotHomogeneousError, did_you_mean
+from neurobal.symmetry.allowed import with_allowed
 from neurobal.symmetry.model import Model, Variable
 from neurobal.symmetry.symmetries import Symmetries
 
@@ -38,6 +39,11 @@ class SynapticMotion:
     weights: tuple[str, ...] = ()
     powers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
+    def projections(self, synapses: str) -> dict[str, str]:
+        """The weights that move, by the name of their projection in a circuit."""
+        moving = [weight for weight in self.weights if weight in self.powers]
+        return {synapses if len(moving) == 1 else f"{synapses}.{weight}": weight for weight in moving}
+
 
 @dataclass(frozen=True)
 class Motion:
@@ -45,7 +51,9 @@ class Motion:
 
     ``changed`` are the variables, by (owner, name), that some statement of the model writes.
     ``held`` says of groups that cannot move why not. ``assumed`` are constants of the model, by (owner, name), whose
-    values the symmetries rest on. ``advice`` is how to change the model so that more can be balanced.
+    values the symmetries rest on. ``advice`` is how to change the model so that more can be balanced. ``allowed`` are
+    constants, by Synapses, that should scale but stay as they are; ``contradicted`` lines of Synapses that do not agree
+    with what was declared.
     """
 
     groups: Mapping[str, GroupMotion]
@@ -55,6 +63,8 @@ class Motion:
     held: Mapping[str, str] = field(default_factory=dict)
     assumed: Mapping[tuple[str, str], float] = field(default_factory=dict)
     advice: str = ""
+    allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    contradicted: Mapping[str, list[str]] = field(default_factory=dict)
 
     def parameters(self, group: str) -> dict[str, float]:
         """Those of a group's moving variables that the simulation itself never changes."""
@@ -70,17 +80,19 @@ def find_motion(
     scaling: Mapping[str, Any],
     homogeneity: Mapping[str, float],
     namespace: Mapping[str, Any],
+    allow: Iterable[str] = (),
 ) -> Motion:
     """What moves, for all groups that are not wholly pinned.
 
-    ``scaling`` declares, ``homogeneity`` overrides b of what a group sends; the rest is derived from the equations.
+    ``scaling`` declares, ``homogeneity`` overrides b of what a group sends; the rest is derived from the equations,
+    in which constants of plasticity rules that ``allow`` names need not scale.
     """
     _check_declaration(groups, synapses, scaling)
     for name, b in homogeneity.items():
         if name not in groups:
             raise InvalidInputError(f"homogeneity: there is no group {name!r}.{did_you_mean(name, groups)}")
         _check_power(b, f"homogeneity[{name!r}]")
-    model = collect_statements(objects, namespace)
+    model, allowed = with_allowed(collect_statements(objects, namespace), allow)
     found = Symmetries(model, {name: said for name, said in scaling.items() if said is not None})
     free = [name for name in groups if not pins[name].all()]
     movable = [n for n in free if n in scaling or n in homogeneity or found.groups[n].scalable]
@@ -92,7 +104,7 @@ def find_motion(
         raise NotHomogeneousError(f"No neuron can be rescaled without changing what the network computes.\n{found}")
     moving_groups = {name: _group_motion(found, groups[name], scaling.get(name), namespace) for name in movable}
     moving_synapses = {
-        name: _synaptic_motion(found, one, scaling, homogeneity, movable)
+        name: _synaptic_motion(found, one, scaling, homogeneity, movable, allowed.get(name, []))
         for name, one in synapses.items()
         if not {parent(one.source).name, parent(one.target).name}.isdisjoint(movable)
     }
@@ -100,10 +112,12 @@ def find_motion(
         moving_groups,
         moving_synapses,
         _changed(model),
-        _basis(found, scaling, homogeneity),
+        "assumed" if allowed else _basis(found, scaling, homogeneity),
         held,
         found.assumed,
         _advice(found, movable),
+        {name: tuple(some) for name, some in allowed.items()},
+        {name: [str(o) for o in found.contradicting if o.place.endswith(f" of {name}")] for name in moving_synapses},
     )
 
 
@@ -129,8 +143,9 @@ def _synaptic_motion(
     scaling: Mapping[str, Any],
     homogeneity: Mapping[str, float],
     movable: Iterable[str],
+    allowed: Iterable[str],
 ) -> SynapticMotion:
-    """The motion of one Synapses; an end that cannot move does not count."""
+    """The motion of one Synapses; an end that cannot move does not count, ``allowed`` constants are no variables."""
     source, target = parent(synapses.source).name, parent(synapses.target).name
     if synapses.name in scaling:
         if scaling[synapses.name] is None:
@@ -143,7 +158,7 @@ def _synaptic_motion(
         weights = tuple(weight.variable for weight in symmetry.weights)
         for weight in weights:
             float_array(synapses, weight, "weight")
-        powers = {key: (float(post), float(pre)) for key, (post, pre) in symmetry.powers.items()}
+        powers = {key: (float(post), float(pre)) for key, (post, pre) in symmetry.powers.items() if key not in allowed}
     for weight in weights:
         post, pre = powers.get(weight, (0.0, 0.0))
         if target in homogeneity and post == 0:

@@ -11,7 +11,7 @@ from brian2.units.fundamentalunits import get_dimensions
 
 from neurobal.brian.objects import float_array, parent, values_of
 from neurobal.brian.plasticity import seconds
-from neurobal.brian.soma import Runner
+from neurobal.brian.runner import Runner
 from neurobal.errors import InvalidInputError
 
 SUMS = """

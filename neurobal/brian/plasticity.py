@@ -9,7 +9,7 @@ update, unless something else writes the weights in between.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,28 +19,35 @@ from brian2.devices.device import RuntimeDevice, get_device
 from brian2.utils.logger import get_logger
 
 from neurobal.brian.guard import check_constants
+from neurobal.brian.measuring import Measure, measure
 from neurobal.brian.motion import SynapticMotion
 from neurobal.brian.objects import parent
 from neurobal.brian.reading import examine, snapshot
 from neurobal.brian.rulecode import check_rule
-from neurobal.brian.soma import DRAW, FAINT, MOST, MOVE, MOVE_DYADIC, SENSE, SOMA, Runner
-from neurobal.brian.synapsecode import count_code, follow_code, power_of
-from neurobal.circuit import Circuit, Projection
-from neurobal.cost import Cost, Power, Term, terms_by_projection
+from neurobal.brian.runner import Runner, Sum
+from neurobal.brian.soma import DRAW, FAINT, MOST, MOVE, MOVE_DYADIC, SENSE, SOMA, TOTALS
+from neurobal.brian.synapsecode import power_of
+from neurobal.brian.synapsepass import SynapsePass
+from neurobal.circuit import Circuit
+from neurobal.cost import Cost, Power, Term
 from neurobal.dyadic import common_step
 from neurobal.errors import (
     InvalidInputError,
     NeurobalError,
+    NotHomogeneousError,
     UnbalanceableError,
     UnknownValuesError,
     did_you_mean,
 )
-from neurobal.existence import FALLS, balanced_levels
-from neurobal.problem import Units, build
 from neurobal.rules import GradientFlow, Rule, find_rule
 
 Array: TypeAlias = np.ndarray
 logger = get_logger("neurobal.plasticity")
+
+ALLOW = (
+    "Constants of another plasticity rule in the same synapses (bounds, increments) may stay as they are if you say "
+    "so, allow=['wmax', ...]: that rule then moves rescaled weights by other steps than before."
+)
 
 
 class Plasticity(BrianObject):
@@ -57,6 +64,9 @@ class Plasticity(BrianObject):
         Time between two updates (a Quantity; not smaller than the time step of the simulation).
     cost, pinned, scaling, homogeneity, namespace, level
         As in `balance`. Weights of costs are plain numbers here.
+    allow
+        Names of constants in another plasticity rule of the same synapses (wmax, dA) that do not scale, and stay as
+        they are. Without it they are an error: the other rule moves rescaled weights by other steps than before.
     dyadic
         Emit scales only as whole powers of two: the simulation stays bitwise the same as without plasticity.
 
@@ -69,7 +79,8 @@ class Plasticity(BrianObject):
 
     ``plasticity['E']`` is a group with one neuron for each of E's, whose ``cost_in``, ``cost_out`` (in units of the
     mean cost of a synapse at the start), ``imbalance`` and ``scale`` (λ since the start) can be read, and recorded
-    by a StateMonitor.
+    by a StateMonitor. Shared by all of them are ``total_in``, ``total_out`` (sums of the costs) and
+    ``total_imbalance`` (Σ|in - out| / Σ(in + out) over the free ones).
     """
 
     add_to_magic_network = True
@@ -86,6 +97,7 @@ class Plasticity(BrianObject):
         scaling: Mapping[str, Any] | None = None,
         homogeneity: Mapping[str, float] | None = None,
         dyadic: bool = False,
+        allow: Iterable[str] = (),
         namespace: dict[str, Any] | None = None,
         level: int = 0,
         name: str = "plasticity*",
@@ -93,8 +105,12 @@ class Plasticity(BrianObject):
         self.rule: Rule = find_rule(rule)
         step = seconds(dt)
         names = get_local_namespace(level + 1) if namespace is None else namespace
-        examined = examine(network, pinned, homogeneity, scaling, names, level + 1)
+        try:
+            examined = examine(network, pinned, homogeneity, scaling, names, level + 1, names_of(allow))
+        except NotHomogeneousError as error:
+            raise NotHomogeneousError(f"{error}\n{ALLOW}") from None
         self._motion = examined.motion
+        self._check_other_rules()
         self._groups = {key: examined.groups[key] for key in examined.motion.groups}
         self._synapses = {key: examined.synapses[key] for key in examined.motion.synapses}
         self._free = {key: ~examined.pins[key] for key in self._groups}
@@ -104,24 +120,30 @@ class Plasticity(BrianObject):
         self._quantum = self._whole * float(np.log(2))
         self._before: Circuit | None = None
         self._unit: float | None = None
-        self._passes: dict[tuple[str, str], Runner] = {}
-        self._power, terms = _powers_of(cost, self._synapses, self._motion.synapses)
+        self._measured: Measure | None = None
+        self._power = max(_costs_by_projection(cost, self._motion.synapses).values())
         check_rule(self.rule, self._power)
         # Before its runners, so that they make their code from what it finds at the start of a run.
         BrianObject.__init__(self, name=name, when="end", order=-10)
         self._clock = Clock(dt=step * second, name=f"{self.name}_clock")
         self._somas = {key: self._soma(key) for key in self._groups}
+        self._passes = {
+            key: SynapsePass(self._synapses[key], moves, self._somas, self._clock, self.name, unrounded=dyadic)
+            for key, moves in self._motion.synapses.items()
+        }
         self._add_rule(step)
         self._add_motion()
-        self._terms = terms
-        self._add_synapses()
+        for one in self._passes.values():
+            self.contained_objects.extend((one.count, one.follow))
         for obj in (*self._groups.values(), *self._synapses.values()):
             self.add_dependency(obj)
         _alive.add(self)
 
     def __getitem__(self, group: str) -> NeuronGroup:
         if group not in self._somas:
-            raise KeyError(f"{self.name}: no neuron of a group {group!r} moves.{did_you_mean(group, self._somas)}")
+            why = self._motion.held.get(group)
+            hint = f" It is held: {why}" if why else did_you_mean(group, self._somas)
+            raise KeyError(f"{self.name}: no neuron of a group {group!r} moves.{hint}")
         return self._somas[group]
 
     @property
@@ -136,10 +158,19 @@ class Plasticity(BrianObject):
         circuit.uncertified = frozenset(
             projection
             for projection in circuit.projections
-            for name, moves in self._motion.synapses.items()
-            if projection.partition(".")[0] == name and self._changed_by_model(name, moves)
+            for name in self._motion.synapses
+            if projection.partition(".")[0] == name and self._changed_by_model(name)
         )
         return circuit
+
+    def _check_other_rules(self) -> None:
+        """A declared motion must not be at odds with a rule that writes the same weights: bounds would cut them."""
+        for name, lines in self._motion.contradicted.items():
+            if lines and self._changed_by_model(name) and name not in self._motion.allowed:
+                raise NotHomogeneousError(
+                    f"Plasticity: another rule writes the weights of {name!r}, and does not scale along: {lines[0]}. "
+                    f"{ALLOW}"
+                )
 
     def _powers(self) -> list[float]:
         """All powers of λ by which anything moves."""
@@ -174,9 +205,9 @@ class Plasticity(BrianObject):
             }
             seen = {"cost_in": (soma, "seen_in", None), "cost_out": (soma, "seen_out", None)}
             move = (MOVE_DYADIC if self._dyadic else MOVE).format(
-                most=MOST, whole=self._whole, quantum=repr(self._quantum)
+                most=MOST, faint=FAINT, whole=self._whole, quantum=repr(self._quantum)
             )
-            self._run(soma, draw + SENSE.format(faint=FAINT), 0, f"sense_{name}", {})
+            self._run(soma, draw + SENSE.format(faint=FAINT), 0, f"sense_{name}", {}, sums=TOTALS)
             self._run(soma, f"step = {self.rule.step}", 1, f"rule_{name}", seen, constants)
             self._run(soma, move, 2, f"move_{name}", {})
 
@@ -204,48 +235,14 @@ class Plasticity(BrianObject):
             if lines:
                 self._run(self._groups[name], "\n".join(lines), 4, f"follow_{name}", references)
 
-    def _add_synapses(self) -> None:
-        """Weights follow, and costs are summed up: in one pass, or in two where something else writes the weight."""
-        for name, moves in self._motion.synapses.items():
-            synapses = self._synapses[name]
-            post, pre = (self._somas.get(parent(end).name) for end in (synapses.target, synapses.source))
-            references: dict[str, tuple[Any, str, str | None]] = {}
-            for side, soma, index in (("post", post, "_postsynaptic_idx"), ("pre", pre, "_presynaptic_idx")):
-                for variable in ("factor", "inverse", "lead", "lag", "raw_in", "raw_out", "level"):
-                    if soma is not None:
-                        references[f"nb_{variable}_{side}"] = (soma, variable, index)
-            if post is not None and post is pre:
-                references["nb_post"] = (synapses, "_synaptic_post", None)
-                references["nb_pre"] = (synapses, "_synaptic_pre", None)
-            # Which of the two counts is decided when a run starts: until then unknown is who else writes the weights.
-            code = follow_code(moves)
-            for what, order in (("count", -1), ("follow", 3)):
-                runner = Runner(synapses, code, self._clock, order, f"{self.name}_{what}_{name}", references)
-                self.contained_objects.append(runner)
-                self._passes[name, what] = runner
-
-    def _count_code(
-        self, name: str, terms: list[tuple[str, Term]], *, autapses: bool = True, uneven: bool = True
-    ) -> str:
-        """Code that counts a Synapses' costs; ``uneven`` if some of them have no balance."""
-        synapses, moves = self._synapses[name], self._motion.synapses[name]
-        ends = {"post": parent(synapses.target).name, "pre": parent(synapses.source).name}
-        weights = [weight for weight in moves.weights if weight in moves.powers]
-        powers = dict(zip(("post", "pre"), moves.powers[weights[0]] if weights else (0.0, 0.0), strict=True))
-        levels = "+".join(f"({powers[side]!r})*nb_level_{side}" for side, end in ends.items() if end in self._somas)
-        recurrent = ends["post"] == ends["pre"]
-        return count_code(
-            moves, terms, unrounded=self._dyadic, autapses=autapses and recurrent, levels=levels if uneven else ""
-        )
-
-    def _writes_alone(self, name: str, moves: SynapticMotion) -> bool:
+    def _writes_alone(self, name: str) -> bool:
         """Whether nothing else changes these weights: no other rule of the model, and no other plasticity."""
         others = (other for other in _alive if other is not self and other.active)
         shared = any(other._synapses.get(name) is self._synapses[name] for other in others)
-        return not shared and not self._changed_by_model(name, moves)
+        return not shared and not self._changed_by_model(name)
 
-    def _changed_by_model(self, name: str, moves: SynapticMotion) -> bool:
-        return any((name, weight) in self._motion.changed for weight in moves.weights)
+    def _changed_by_model(self, name: str) -> bool:
+        return any((name, weight) in self._motion.changed for weight in self._motion.synapses[name].weights)
 
     def _run(
         self,
@@ -255,11 +252,11 @@ class Plasticity(BrianObject):
         name: str,
         references: Mapping[str, tuple[Any, str, str | None]],
         constants: Mapping[str, Any] | None = None,
+        sums: Sequence[Sum] = (),
     ) -> None:
-        if code.strip():
-            self.contained_objects.append(
-                Runner(group, code, self._clock, order, f"{self.name}_{name}", references, constants, bool(constants))
-            )
+        self.contained_objects.append(
+            Runner(group, code, self._clock, order, f"{self.name}_{name}", references, constants, bool(constants), sums)
+        )
 
     # Before and after a run
 
@@ -313,102 +310,96 @@ class Plasticity(BrianObject):
 
     def _measure(self, circuit: Circuit) -> None:
         """Sum up all costs as they are now; the first time, find what the rule's costs are measured in."""
-        terms = terms_by_projection(self._cost, circuit.projections)
-        lost = self._leave_out(circuit, terms)
-        total, count = 0.0, 0
-        sums = {name: np.zeros((2, len(soma))) for name, soma in self._somas.items()}
-        counted_later = {name: np.zeros((2, len(soma))) for name, soma in self._somas.items()}
-        for name, some in terms.items():
-            projection = circuit.projections[name]
-            a, b = projection.exponents
-            itself = (projection.pre == projection.post) & (projection.pre_index == projection.post_index)
-            unrounded = self._unrounded(circuit, projection)
-            owner = name.partition(".")[0]
-            into = sums if self._writes_alone(owner, self._motion.synapses[owner]) else counted_later
-            for term in some:
-                costs = term.of(projection.weight)
-                total, count = total + float(costs.sum()), count + int((costs > 0).sum())
-                still = (itself & (np.asarray(a) == b)) | lost[name]
-                costs = costs * np.exp(term.power * unrounded) * np.where(still, 0.0, 1.0)
-                if projection.post in into:
-                    _add_at(into[projection.post][0], projection.post_index, term.power * a * costs)
-                if projection.pre in into:
-                    _add_at(into[projection.pre][1], projection.pre_index, term.power * b * costs)
-        everything = {name: sums[name] + counted_later[name] for name in sums}
-        if not any(np.any((s > 0).all(axis=0) & self._free[name]) for name, s in everything.items()):
+        found = measure(circuit, self._cost, self._remainders(), self._somas, self._measured)
+        counted = {name: np.zeros((2, len(soma))) for name, soma in self._somas.items()}  # by the passes that follow
+        everything = {name: np.zeros((2, len(soma))) for name, soma in self._somas.items()}
+        for name in found.terms:
+            projection, alone = circuit.projections[name], self._writes_alone(name.partition(".")[0])
+            for side, population, costs in ((0, projection.post, found.incoming), (1, projection.pre, found.outgoing)):
+                if population is not None and name in costs:
+                    everything[population][side] += costs[name]
+                    counted[population][side] += alone * costs[name]
+        if not any(np.any((sums > 0).all(axis=0) & self._free[name]) for name, sums in everything.items()):
             raise UnbalanceableError(
                 f"{self.name}: nothing can be balanced: no free neuron has both incoming and outgoing costed synapses. "
                 + circuit.advice
             )
-        for name, (incoming, outgoing) in sums.items():
-            soma = self._somas[name]
-            if self._unit is None:
-                soma.unit = count / total
-            for variable, values in (("raw_in", incoming), ("raw_out", outgoing)):
-                soma.variables[variable].set_value(values)
-        self._unit = count / total if self._unit is None else self._unit
-        for name, (
-            incoming,
-            outgoing,
-        ) in everything.items():  # so that there is something to read before the first update
-            soma, both = self._somas[name], incoming + outgoing
-            soma.cost_in, soma.cost_out = incoming * self._unit, outgoing * self._unit
-            soma.imbalance = np.divide(incoming - outgoing, both, out=np.zeros_like(both), where=both > 0)
-        self._warn_if_stiff(max(float(s.sum(axis=0).max()) for s in everything.values()) * self._unit)
-
-    def _leave_out(self, circuit: Circuit, terms: Mapping[str, list[Term]]) -> dict[str, Array]:
-        """Which synapses have no balance: not counted, as in `balance`. The code does no more than it has to."""
-        units = Units(circuit)
-        levels = balanced_levels(build(circuit, units, terms))
-        spread = units.spread(np.zeros(units.size) if levels is None else levels[:-1])
+        self._unit = 1 / found.mean if self._unit is None else self._unit
         for name, soma in self._somas.items():
-            soma.level = spread[name]
-        lost, uneven, autapses = {}, set(), set()
-        for name in terms:
-            projection = circuit.projections[name]
-            post, pre = circuit.log_scales_at(projection, spread)
-            lost[name] = projection.log_factors(post, pre) < -FALLS
-            if lost[name].any():
-                uneven.add(name.partition(".")[0])
-            if projection.pre == projection.post and np.any(projection.pre_index == projection.post_index):
-                autapses.add(name.partition(".")[0])
-        for name, moves in self._motion.synapses.items():
-            count = self._count_code(name, self._terms.get(name, []), autapses=name in autapses, uneven=name in uneven)
-            fused = self._writes_alone(name, moves)
-            self._passes[name, "count"].abstract_code = "" if fused else count
-            self._passes[name, "follow"].abstract_code = follow_code(moves) + (count if fused else "")
-        return lost
+            soma.unit, soma.level = self._unit, found.levels[name]
+            for variable, values in zip(("raw_in", "raw_out"), counted[name], strict=True):
+                soma.variables[variable].set_value(values)
+            self._show(soma, everything[name] * self._unit, self._free[name])
+        self._measured = found
+        self._write_code(found, circuit)
+        self._warn_if_stiff(max(float(sums.sum(axis=0).max()) for sums in everything.values()) * self._unit)
+
+    def _show(self, soma: NeuronGroup, costs: Array, free: Array) -> None:
+        """Something to read before the first update."""
+        incoming, outgoing = costs
+        gap, both = incoming - outgoing, incoming + outgoing
+        soma.cost_in, soma.cost_out = incoming, outgoing
+        soma.imbalance = np.divide(gap, both, out=np.zeros_like(both), where=both > 0)
+        soma.total_in, soma.total_out = incoming.sum(), outgoing.sum()
+        soma.total_gap, soma.total_free = np.abs(gap)[free].sum(), both[free].sum()
+        soma.total_imbalance = np.abs(gap)[free].sum() / max(both[free].sum(), FAINT)
+
+    def _write_code(self, found: Measure | None, circuit: Circuit | None) -> None:
+        """Give every pass its code: no more than it has to do."""
+        for name, one in self._passes.items():
+            known = one.moves.projections(name)
+            if found is None or circuit is None:
+                one.set_code(self._terms_unseen(known), fused=False, uneven=False, projection=None)
+                continue
+            one.set_code(
+                {weight: found.terms[key] for key, weight in known.items() if key in found.terms},
+                fused=self._writes_alone(name),
+                uneven=not found.uneven.isdisjoint(known),
+                projection=circuit.projections[next(iter(known))] if known else None,
+            )
+
+    def _terms_unseen(self, projections: Mapping[str, str]) -> dict[str, list[Term]]:
+        """The costs of projections whose synapses are not known: all of them are alike."""
+        stand_in = Circuit()
+        stand_in.add("stand-in", 1)
+        terms = {}
+        for key, weight in projections.items():
+            one = self._cost.get(key) if isinstance(self._cost, Mapping) else self._cost
+            if one is None:
+                continue
+            stand_in.connect("stand-in", "stand-in", np.ones((1, 1)), name=key)
+            terms[weight] = one.terms(stand_in.projections[key])
+            if any(np.ndim(term.weight) for term in terms[weight]):
+                raise InvalidInputError(
+                    f"{self.name}: the cost of {key!r} differs from synapse to synapse, but its synapses are not known "
+                    "before the standalone simulation runs. Connect them from arrays (connect(i=..., j=...))."
+                )
+        return terms
+
+    def _remainders(self) -> dict[str, Array]:
+        """By group, what the rule has in mind but has not emitted yet."""
+        if not self._dyadic or not isinstance(get_device(), RuntimeDevice):
+            return {}
+        return {name: soma.remainder_[:] * self._quantum for name, soma in self._somas.items()}
 
     def _go_without_measure(self, error: UnknownValuesError) -> None:
         """Standalone, with weights or connections that only the simulation will know: count them there."""
         if isinstance(self.rule, GradientFlow):
             raise NeurobalError(
                 f"{self.name}: the pace of GradientFlow depends on the mean cost of a synapse, which is not known. "
-                f"{error} "
-                "Or use NormalizedFlow."
+                f"{error} Or use NormalizedFlow."
             )
         logger.warn(
             f"{self.name}: nothing could be checked: synapses without a balance are counted like the others, "
-            "neurons without "
-            f"incoming or outgoing cost do not move, costs are in base units, and there is no certificate. {error}",
+            "neurons without incoming or outgoing cost do not move, costs are in base units, and there is no "
+            f"certificate. {error}",
             "unknown",
             once=True,
         )
         self._unit = 1.0
         for soma in self._somas.values():
             soma.unit = 1.0
-        for name, moves in self._motion.synapses.items():
-            count = self._count_code(name, self._terms.get(name, []), autapses=True, uneven=False)
-            self._passes[name, "count"].abstract_code = count
-            self._passes[name, "follow"].abstract_code = follow_code(moves)
-
-    def _unrounded(self, circuit: Circuit, projection: Projection) -> Array | float:
-        """Logarithm of what turns stored weights into those that the rule has in mind."""
-        if not self._dyadic or not isinstance(get_device(), RuntimeDevice):
-            return 0.0
-        remainder = {name: np.zeros(population.size) for name, population in circuit.populations.items()}
-        remainder |= {name: soma.remainder_[:] * self._quantum for name, soma in self._somas.items()}
-        return projection.log_factors(*circuit.log_scales_at(projection, remainder))
+        self._write_code(None, None)
 
     def _warn_if_stiff(self, largest: float) -> None:
         if isinstance(self.rule, GradientFlow):
@@ -429,48 +420,33 @@ _claims: weakref.WeakSet[Plasticity] = weakref.WeakSet()
 _alive: weakref.WeakSet[Plasticity] = weakref.WeakSet()
 
 
-def _powers_of(
-    cost: Any, synapses: Mapping[str, Any], moving: Mapping[str, SynapticMotion]
-) -> tuple[float, dict[str, list[tuple[str, Term]]]]:
-    """The largest power of the cost, and for each Synapses its weights with their terms."""
-    found: dict[str, list[tuple[str, Term]]] = {}
-    known = []
-    for name, moves in moving.items():
-        weights = [weight for weight in moves.weights if weight in moves.powers]
-        for weight in weights:
-            key = name if len(weights) == 1 else f"{name}.{weight}"
-            known.append(key)
-            one = cost.get(key) if isinstance(cost, Mapping) else cost
-            if one is None:
-                continue
-            if not isinstance(one, Cost):
-                raise InvalidInputError(f"cost: expected a cost such as Power(2) for {key!r}, got {one!r}.")
-            dimension = synapses[name].variables[weight].dim
-            stand_in = _Costed(key, None if dimension.is_dimensionless else dimension)
-            try:
-                terms = one.terms(stand_in)  # type: ignore[arg-type]
-            except InvalidInputError:
-                raise InvalidInputError(
-                    f"cost: while a network runs, a cost has one weight per projection; that of {key!r} has an array."
-                ) from None
-            found.setdefault(name, []).extend((weight, term) for term in terms)
+def _costs_by_projection(cost: Any, moving: Mapping[str, SynapticMotion]) -> dict[str, float]:
+    """The largest power of the cost of each projection that has one."""
+    known = [projection for name, moves in moving.items() for projection in moves.projections(name)]
     if isinstance(cost, Mapping):
         for key in cost:
             if key not in known:
                 raise InvalidInputError(f"cost: no Synapses {key!r} moves along.{did_you_mean(key, known)}")
-    powers = [term.power for some in found.values() for _, term in some]
+    powers = {}
+    for key in known:
+        one = cost.get(key) if isinstance(cost, Mapping) else cost
+        if one is None:
+            continue
+        if not isinstance(one, Cost):
+            raise InvalidInputError(f"cost: expected a cost such as Power(2) for {key!r}, got {one!r}.")
+        powers[key] = max(one.powers())
     if not powers:
         raise UnbalanceableError("Nothing can be balanced: no synapse that moves has a cost.")
-    return max(powers), found
+    return powers
 
 
-class _Costed:
-    """As much of a projection as the terms of a cost with plain weights need."""
-
-    def __init__(self, name: str, dimension: Any) -> None:
-        self.name, self.dimension = name, dimension
-        self.post_exponent = self.pre_exponent = 1.0
-        self.shape, self.weight = (0, 0), np.zeros(0)
+def names_of(allow: Any) -> tuple[str, ...]:
+    """``allow`` as a tuple of names."""
+    listed = (allow,) if isinstance(allow, str) else tuple(allow)
+    for name in listed:
+        if not isinstance(name, str):
+            raise InvalidInputError(f"allow: expected names of constants such as ('wmax', 'dA'), got {name!r}.")
+    return listed
 
 
 def seconds(dt: Any, owner: str = "Plasticity") -> float:
@@ -478,7 +454,3 @@ def seconds(dt: Any, owner: str = "Plasticity") -> float:
     if not isinstance(dt, Quantity) or not dt.has_same_dimensions(second) or np.ndim(dt) or not float(dt) > 0:
         raise InvalidInputError(f"{owner}.dt: expected the time between two updates, such as 100*ms, got {dt!r}.")
     return float(dt)
-
-
-def _add_at(sums: Array, index: Array, values: Array) -> None:
-    sums += np.bincount(index, values, minlength=sums.size)

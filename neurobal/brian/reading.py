@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +40,13 @@ class Examined:
 
 
 def examine(
-    network: Any, pinned: Any, homogeneity: Any, scaling: Mapping[str, Any] | None, namespace: Any, level: int
+    network: Any,
+    pinned: Any,
+    homogeneity: Any,
+    scaling: Mapping[str, Any] | None,
+    namespace: Any,
+    level: int,
+    allow: Iterable[str] = (),
 ) -> Examined:
     """Find all objects of a network and how they move. Connections and values are not looked at."""
     if homogeneity is not None and not isinstance(homogeneity, Mapping):
@@ -53,8 +59,9 @@ def examine(
     groups = neuron_groups(objects)
     pins = _pins(pinned, groups)
     names = get_local_namespace(level + 1) if namespace is None else namespace
-    motion = find_motion(objects, groups, synapses, pins, scaling or {}, homogeneity or {}, names)
+    motion = find_motion(objects, groups, synapses, pins, scaling or {}, homogeneity or {}, names, allow)
     reading = {"pinned": pinned, "homogeneity": homogeneity, "scaling": scaling, "namespace": names}
+    reading |= {"allow": allow} if allow else {}
     return Examined(groups, synapses, pins, motion, reading)
 
 
@@ -73,9 +80,11 @@ def read_network(
     scaling: Mapping[str, Any] | None = None,
     namespace: dict[str, Any] | None = None,
     level: int = 0,
+    allow: Iterable[str] = (),
 ) -> Circuit:
     """A snapshot of a Brian2 network. Nothing in it is changed; its `binding` writes scales back."""
-    return snapshot(examine(network, pinned, homogeneity, scaling, namespace, level + 1)).with_constraints(tied=tied)
+    examined = examine(network, pinned, homogeneity, scaling, namespace, level + 1, allow)
+    return snapshot(examined).with_constraints(tied=tied)
 
 
 def snapshot(examined: Examined) -> Circuit:
@@ -84,6 +93,9 @@ def snapshot(examined: Examined) -> Circuit:
     circuit = Circuit()
     circuit.basis = motion.basis
     circuit.notes = [f"held at λ = 1: {name}, {reason}" for name, reason in motion.held.items()]
+    circuit.assumptions = [
+        f"{', '.join(constants)} of {name} may stay as they are" for name, constants in motion.allowed.items()
+    ]
     circuit.advice = motion.advice
     for name, group in groups.items():
         circuit.add(
@@ -111,9 +123,7 @@ def _add_projections(circuit: Circuit, synapses: Synapses, motion: Motion) -> No
     moves = motion.synapses.get(synapses.name)
     if moves is None:
         return
-    weights = [weight for weight in moves.weights if weight in moves.powers]
-    for weight in weights:
-        name = synapses.name if len(weights) == 1 else f"{synapses.name}.{weight}"
+    for name, weight in moves.projections(synapses.name).items():
         _add_projection(circuit, synapses, weight, name, moves.powers[weight])
 
 

@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from brian2 import Clock
-from brian2.core.variables import Variables
-from brian2.groups.group import CodeRunner
-
-from neurobal.brian.rulecode import dimension_of
+from neurobal.brian.runner import Sum
 
 # What a neuron keeps: the live sums of its costs, what the rule sees, and its scales.
 SOMA = """
@@ -34,6 +27,11 @@ lag : 1
 random_state : integer
 uniform : 1
 unit : 1 (shared)
+total_in : 1 (shared)
+total_out : 1 (shared)
+total_gap : 1 (shared)
+total_free : 1 (shared)
+total_imbalance : 1 (shared)
 """
 
 # Park and Miller's generator (1988), in 32-bit arithmetic by Schrage's method: a stream of its own for each neuron.
@@ -53,9 +51,20 @@ seen_in = cost_in*moves + 1 - moves
 seen_out = cost_out*moves + 2*(1 - moves)
 raw_in = 0
 raw_out = 0
+nb_gap = abs(cost_in - cost_out)*free
+nb_free = (cost_in + cost_out)*free
+nb_in = cost_in
+nb_out = cost_out
 """
+TOTALS = (
+    Sum("nb_in", "total_in"),
+    Sum("nb_out", "total_out"),
+    Sum("nb_gap", "total_gap"),
+    Sum("nb_free", "total_free"),
+)
 
 MOVE = """
+total_imbalance = total_gap/(total_free + {faint})
 step = moves*clip(step, -{most}, {most})
 log_scale = log_scale + step
 factor = exp(step)
@@ -66,6 +75,7 @@ scale = scale*factor
 # The rule goes its way un-rounded; whole powers of two are emitted when it has clearly left the last one. ``lead``
 # and ``lag`` turn stored weights into those that the rule has in mind.
 MOVE_DYADIC = """
+total_imbalance = total_gap/(total_free + {faint})
 step = moves*clip(step, -{most}, {most})
 log_scale = log_scale + step
 remainder = remainder + step/{quantum}
@@ -79,38 +89,3 @@ lag = 1.0/lead
 
 FAINT = 1e-30
 MOST = 20.0  # of one step: a factor of 5e8, more than any sensible rule asks for
-
-
-class Runner(CodeRunner):
-    """Code on one object's variables that may also use those of somas, by name: (soma, variable, index)."""
-
-    def __init__(
-        self,
-        group: Any,
-        code: str,
-        clock: Clock,
-        order: int,
-        name: str,
-        references: Mapping[str, tuple[Any, str, str | None]],
-        constants: Mapping[str, Any] | None = None,
-        check_units: bool = False,
-    ) -> None:
-        CodeRunner.__init__(
-            self,
-            group,
-            "stateupdate",
-            code=code,
-            user_code="",  # the names in it are ours: no warnings about names in the user's script
-            clock=clock,
-            when="end",
-            order=order,
-            name=name,
-            check_units=check_units,
-            generate_empty_code=False,
-            override_conditional_write=["not_refractory"],
-        )
-        self.variables = Variables(group)
-        for key, (owner, variable, index) in references.items():
-            self.variables.add_reference(key, owner, variable, index=index)
-        for key, value in (constants or {}).items():
-            self.variables.add_constant(key, value=float(value), dimensions=dimension_of(value))

@@ -5,47 +5,64 @@ A synapse sees its own weight and numbers of its two neurons: ``nb_factor_post``
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
 from neurobal.brian.motion import SynapticMotion
-from neurobal.cost import Term
+from neurobal.brian.runner import Sum
 
 
-def follow_code(moves: SynapticMotion) -> str:
-    """Synaptic variables follow the scales of their neurons."""
+def follow_code(moves: SynapticMotion, mixed_autapses: bool) -> str:
+    """Synaptic variables follow the scales of their neurons; ``mixed_autapses`` as for `cost_code`."""
     lines = ""
     for variable, (at_post, at_pre) in moves.powers.items():
         factors = [power_of(f"nb_factor_{side}", f"nb_inverse_{side}", power)
                    for side, power in (("post", at_post), ("pre", at_pre)) if power]  # fmt: skip
+        if mixed_autapses and at_post + at_pre == 0:  # λ times 1/λ is not quite 1, and would add up
+            lines += f"nb_factor = {'*'.join(factors)}*int(nb_to != nb_from) + int(nb_to == nb_from)\n"
+            factors = ["nb_factor"]
         lines += f"{variable} = {'*'.join([variable, *factors])}\n"
     return lines
 
 
-def count_code(
-    moves: SynapticMotion, terms: list[tuple[str, Term]], *, unrounded: bool, autapses: bool, levels: str
-) -> str:
-    """Add the costs of synapses to the sums of their neurons; ``unrounded``: as the rule has the weights in mind.
+def cost_code(
+    moves: SynapticMotion,
+    terms: Sequence[tuple[str, float, str]],
+    *,
+    unrounded: bool,
+    mixed_autapses: bool,
+    levels: str,
+    hold: str,
+) -> tuple[str, tuple[Sum, ...]]:
+    """The costs of synapses, and to which sums of their neurons they are added.
 
-    A self-connection whose two ends move alike stays as it is, and balances nothing. ``levels`` is code that tells
-    costs that have a balance from those that have none, by the levels of their ends; empty where all have one.
+    ``terms`` are (weight variable, power, code for the price of a synapse of weight 1). ``unrounded``: as the rule has
+    the weights in mind. ``mixed_autapses``: there are self-connections of which some weights move and others do not, as
+    their two ends move alike; these balance nothing. ``levels`` is code that tells costs that have a balance from those
+    that have none, by the levels of their ends; empty where all have one. The sums of the side ``hold`` are held from
+    synapse to synapse.
     """
     lines = ""
-    for k, (weight, term) in enumerate(terms):
+    shares: dict[str, list[str]] = {"post": [], "pre": []}
+    for k, (weight, power, price) in enumerate(terms):
         a, b = moves.powers[weight][0], -moves.powers[weight][1]
         seen = [weight]
         if unrounded:  # the rule sees un-rounded weights
-            seen += [power_of(f"nb_lead_{side}", f"nb_lag_{side}", power)
-                     for side, power in (("post", a), ("pre", -b)) if power]  # fmt: skip
+            seen += [power_of(f"nb_lead_{side}", f"nb_lag_{side}", exponent)
+                     for side, exponent in (("post", a), ("pre", -b)) if exponent]  # fmt: skip
         lines += f"nb_w{k} = {'*'.join(seen)}\n"
-        magnitude = f"nb_w{k}*nb_w{k}" if term.power == 2 else power_of(f"abs(nb_w{k})", "", term.power)
-        counts = "*int(nb_post != nb_pre)" if autapses and a == b else ""
-        counts += f"*int({levels} > -0.5)" if levels else ""
-        lines += f"nb_c{k} = {float(np.asarray(term.weight)) * term.power!r}*{magnitude}{counts}\n"
-        if a:
-            lines += f"nb_raw_in_post += {_times(a)}nb_c{k}\n"
-        if b:
-            lines += f"nb_raw_out_pre += {_times(b)}nb_c{k}\n"
-    return lines
+        magnitude = f"nb_w{k}*nb_w{k}" if power == 2 else power_of(f"abs(nb_w{k})", "", power)
+        counts = f"*int({levels} > -0.5)" if levels else ""
+        counts += "*int(nb_to != nb_from)" if mixed_autapses and a == b else ""
+        lines += f"nb_c{k} = {price}*{magnitude}{counts}\n"
+        for side, exponent in (("post", a), ("pre", b)):
+            if exponent:
+                shares[side].append(f"nb_c{k}" if exponent == 1 else f"{exponent!r}*nb_c{k}")
+    sums = []
+    for side, total in (("post", "nb_raw_in_post"), ("pre", "nb_raw_out_pre")):
+        if shares[side]:
+            lines += f"nb_{side} = {' + '.join(shares[side])}\n"
+            sums.append(Sum(f"nb_{side}", total, f"_{side}synaptic_idx", held=side == hold))
+    return lines, tuple(sums)
 
 
 def power_of(name: str, inverse: str, power: float) -> str:
@@ -55,7 +72,3 @@ def power_of(name: str, inverse: str, power: float) -> str:
     if power == -1 and inverse:
         return inverse
     return f"{name}**({power!r})"
-
-
-def _times(number: float) -> str:
-    return "" if number == 1 else f"{number!r}*"

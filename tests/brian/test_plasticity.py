@@ -492,12 +492,88 @@ def test_nothing_costed() -> None:
         ({"T": nb.Power(2)}, "no Synapses 'T'"),
         ({"S": 2}, "expected a cost such as Power"),
         (2, "expected a cost such as Power"),
-        (nb.Power(2, weight=np.ones(56)), "one weight per projection"),
     ],
 )
 def test_costs_that_make_no_sense(cost: Any, reason: str) -> None:
     with pytest.raises(nb.InvalidInputError, match=reason):
         nb.Plasticity(Network(rate_network()), Still(), dt=10 * ms, cost=cost)
+
+
+@pytest.mark.parametrize("cost", [nb.Power(2, weight=np.ones(57)), nb.Robustness(np.ones(3))])
+def test_costs_of_the_wrong_size(cost: Any) -> None:
+    network, _ = attached(rate_network(), cost=cost)
+    assert "expected" in refusal(network, nb.InvalidInputError)
+
+
+class RandomWalk(nb.Rule):
+    """Neurons move for ever."""
+
+    step = "0.3*(uniform - 0.5)"
+
+
+@pytest.mark.parametrize("others", ["nobody", "another rule"])
+@pytest.mark.parametrize("trace", [False, True])
+def test_self_connections_stay_as_they_are_to_the_last_bit(others: str, trace: bool) -> None:
+    """λ times 1/λ is not quite 1. With a trace that does move, they are not simply left out of an update."""
+    scaling = {"E": {"x": 1, "drive": 1, "I": 1}, "S": ("w", 1, 1)}
+    model = SUMMED
+    if trace:
+        model, scaling = SUMMED + "\ndq/dt = (r_post - q)/(10*ms) : 1 (clock-driven)", None
+    objects = rate_network(matrix(autapses=True), model=model)
+    if others == "another rule":
+        objects[1].run_regularly("w = w*1.0", dt=10 * ms)
+    network, plasticity = attached(objects, RandomWalk(), scaling=scaling)
+    weights = np.array(network["S"].w_)
+    network.run(2 * second)
+    post, pre = absolute(network["S"])
+    changed = network["S"].w_[:] != weights
+    assert not changed[post == pre].any() and changed[post != pre].all()
+    assert np.abs(plasticity["E"].log_scale[:]).max() > 1
+    size = costs_of([network["S"]], 8)
+    network.run(10 * ms)
+    np.testing.assert_allclose(plasticity["E"].cost_in[:] / plasticity["E"].cost_out[:], size[0] / size[1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("others", ["nobody", "another rule"])
+@pytest.mark.parametrize("kind", ["prices", "gains", "sum"])
+def test_costs_that_differ_from_synapse_to_synapse(kind: str, others: str) -> None:
+    """At the fixed point they balance, whether one pass is enough or another rule writes the weights, too."""
+    rng = np.random.default_rng(1)
+    prices, gains = rng.lognormal(0, 1, 56), rng.uniform(0.2, 1, 8)
+    cost = {
+        "prices": nb.Power(2, weight=prices),
+        "gains": nb.Robustness(gains),
+        "sum": nb.Power(2, weight=prices) + 3 * nb.Power(1),
+    }[kind]
+    objects = rate_network()
+    if others == "another rule":
+        objects[1].run_regularly("w = w*1.0", dt=10 * ms)
+    network, plasticity = attached(objects, cost=cost)
+    network.run(1 * second)
+    size = np.abs(network["S"].w_[:])
+    post, pre = absolute(network["S"])
+    price = {"prices": prices * size**2, "gains": gains[pre] * size**2, "sum": prices * size**2 * 2 + 3 * size}[kind]
+    np.testing.assert_allclose(np.bincount(post, price), np.bincount(pre, price), rtol=1e-3)
+    assert plasticity["E"].total_imbalance[:] < 1e-3
+    if others == "nobody":
+        assert nb.verify(plasticity.before, network).preserved
+
+
+def test_totals_are_shared_and_can_be_recorded() -> None:
+    network, plasticity = attached(rate_network(), pinned={"E": [0, 3]})
+    trace = StateMonitor(plasticity["E"], ["total_in", "total_out", "total_imbalance"], record=0)
+    cells = StateMonitor(plasticity["E"], ["cost_in", "cost_out"], record=True)
+    network.add(trace, cells)
+    network.run(300 * ms)
+    total_in, total_out = np.ravel(trace.total_in), np.ravel(trace.total_out)
+    np.testing.assert_allclose(total_in, cells.cost_in.sum(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(total_out, cells.cost_out.sum(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(total_in, total_out, rtol=1e-12)  # every synapse has two ends in E
+    assert np.all(np.diff(total_in) <= 0) and total_in[-1] < 0.5 * total_in[0]
+    free = np.setdiff1d(np.arange(8), [0, 3])
+    gap, both = np.abs(cells.cost_in - cells.cost_out)[free], (cells.cost_in + cells.cost_out)[free]
+    # A monitor records at the start of a step, between two updates: what the rule saw at the last one.
+    np.testing.assert_allclose(np.ravel(trace.total_imbalance), gap.sum(axis=0) / both.sum(axis=0), rtol=1e-12)
 
 
 def test_costs_of_different_units_do_not_add_up() -> None:

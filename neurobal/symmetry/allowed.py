@@ -1,0 +1,62 @@
+"""Constants of a plasticity rule that may stay as they are although the weights that it writes are rescaled.
+
+A rule such as ``w = clip(w + Apre, 0, wmax)`` has a scale of its own. With wmax the same for all synapses the network
+is no longer invariant: after rescaling, the rule moves weights by other steps, between other bounds. What neurons do
+with the weights they have is not concerned. Who allows that names the constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from neurobal.errors import InvalidInputError, did_you_mean
+
+from .model import Constant, Kind, Model, Projection, Statement, Variable
+
+
+def with_allowed(model: Model, allow: Iterable[str]) -> tuple[Model, dict[str, list[str]]]:
+    """The model with these constants as if each synapse had its own, and which of them stand in which projection."""
+    names = list(dict.fromkeys(allow))
+    found: dict[str, list[str]] = {}
+    projections = {}
+    for key, projection in model.projections.items():
+        statements = []
+        for statement in projection.statements:
+            here = [name for name in names if _promotable(statement.scope.get(name))]
+            if here:
+                _check(statement, here[0], projection)
+                found.setdefault(key, []).extend(here)
+                own = {name: Variable(key, name, Kind.PARAMETER) for name in here}
+                statement = replace(statement, scope={**statement.scope, **own})
+            statements.append(statement)
+        projections[key] = replace(projection, statements=statements)
+    used = {name for some in found.values() for name in some}
+    for name in names:
+        if name not in used:
+            known = {
+                key
+                for projection in model.projections.values()
+                for statement in projection.statements
+                for key, what in statement.scope.items()
+                if _promotable(what)
+            }
+            raise InvalidInputError(
+                f"allow: no rule that writes synaptic variables uses a constant {name!r}.{did_you_mean(name, known)}"
+            )
+    return replace(model, projections=projections), {key: list(dict.fromkeys(some)) for key, some in found.items()}
+
+
+def _promotable(what: object) -> bool:
+    """Whether a name stands for a constant that could be one of each synapse: no unit, not the time."""
+    return isinstance(what, Constant) and what.promotable
+
+
+def _check(statement: Statement, name: str, projection: Projection) -> None:
+    """What neurons receive must not depend on it."""
+    target = statement.scope.get(statement.target) if statement.target else None
+    if isinstance(target, Variable) and target.owner != projection.name:
+        raise InvalidInputError(
+            f"allow: {name!r} cannot stay as it is: `{statement.text}` ({statement.place}) acts on neurons, and would "
+            "do something else than before. Make it a parameter of the synapses."
+        )
