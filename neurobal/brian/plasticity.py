@@ -25,7 +25,7 @@ from neurobal.brian.objects import parent
 from neurobal.brian.reading import examine, snapshot
 from neurobal.brian.rulecode import check_rule
 from neurobal.brian.runner import Runner, Sum
-from neurobal.brian.soma import DRAW, FAINT, MOST, MOVE, MOVE_DYADIC, SENSE, SOMA, TOTALS
+from neurobal.brian.soma import DRAW, FAINT, LEAST, MOST, MOVE, MOVE_DYADIC, SENSE, SOMA, TOTALS
 from neurobal.brian.synapsecode import power_of
 from neurobal.brian.synapsepass import SynapsePass
 from neurobal.circuit import Circuit
@@ -205,7 +205,7 @@ class Plasticity(BrianObject):
             }
             seen = {"cost_in": (soma, "seen_in", None), "cost_out": (soma, "seen_out", None)}
             move = (MOVE_DYADIC if self._dyadic else MOVE).format(
-                most=MOST, faint=FAINT, whole=self._whole, quantum=repr(self._quantum)
+                most=MOST, least=LEAST, faint=FAINT, whole=self._whole, quantum=repr(self._quantum)
             )
             self._run(soma, draw + SENSE.format(faint=FAINT), 0, f"sense_{name}", {}, sums=TOTALS)
             self._run(soma, f"step = {self.rule.step}", 1, f"rule_{name}", seen, constants)

@@ -21,6 +21,7 @@ log_scale : 1
 scale : 1
 factor : 1
 inverse : 1
+mismatch : 1
 remainder : 1
 lead : 1
 lag : 1
@@ -63,12 +64,18 @@ TOTALS = (
     Sum("nb_free", "total_free"),
 )
 
+# Rounding errors must not add up. What goes in moves by ``factor``, what goes out by ``inverse``; their product is not
+# quite 1, and always in the same way while the step is the same: what is missing is made up for at the next update.
+# Steps below √ε round what they move in the same direction again and again: they wait until they are more.
 MOVE = """
 total_imbalance = total_gap/(total_free + {faint})
-step = moves*clip(step, -{most}, {most})
+remainder = remainder + moves*clip(step, -{most}, {most})
+step = remainder*int(abs(remainder) > {least})
+remainder = remainder - step
 log_scale = log_scale + step
 factor = exp(step)
-inverse = 1.0/factor
+inverse = exp(-step - mismatch)
+mismatch = mismatch + log1p(factor - 1.0) + log1p(inverse - 1.0)
 scale = scale*factor
 """
 
@@ -88,4 +95,5 @@ lag = 1.0/lead
 """
 
 FAINT = 1e-30
+LEAST = 2e-8  # √ε of double precision
 MOST = 20.0  # of one step: a factor of 5e8, more than any sensible rule asks for

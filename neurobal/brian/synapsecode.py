@@ -12,15 +12,18 @@ from neurobal.brian.runner import Sum
 
 
 def follow_code(moves: SynapticMotion, mixed_autapses: bool) -> str:
-    """Synaptic variables follow the scales of their neurons; ``mixed_autapses`` as for `cost_code`."""
+    """Synaptic variables follow the scales of their neurons; ``mixed_autapses`` as for `cost_code`.
+
+    One factor after the other: rounded to a common one first, it would pull in the same direction at every update.
+    """
     lines = ""
     for variable, (at_post, at_pre) in moves.powers.items():
-        factors = [power_of(f"nb_factor_{side}", f"nb_inverse_{side}", power)
-                   for side, power in (("post", at_post), ("pre", at_pre)) if power]  # fmt: skip
+        factors = [factor for side, power in (("post", at_post), ("pre", at_pre))
+                   for factor in factors_of(f"nb_factor_{side}", f"nb_inverse_{side}", power)]  # fmt: skip
         if mixed_autapses and at_post + at_pre == 0:  # λ times 1/λ is not quite 1, and would add up
             lines += f"nb_factor = {'*'.join(factors)}*int(nb_to != nb_from) + int(nb_to == nb_from)\n"
             factors = ["nb_factor"]
-        lines += f"{variable} = {'*'.join([variable, *factors])}\n"
+        lines += "".join(f"{variable} = {variable}*{factor}\n" for factor in factors)
     return lines
 
 
@@ -50,7 +53,9 @@ def cost_code(
             seen += [power_of(f"nb_lead_{side}", f"nb_lag_{side}", exponent)
                      for side, exponent in (("post", a), ("pre", -b)) if exponent]  # fmt: skip
         lines += f"nb_w{k} = {'*'.join(seen)}\n"
-        magnitude = f"nb_w{k}*nb_w{k}" if power == 2 else power_of(f"abs(nb_w{k})", "", power)
+        magnitude = (
+            f"nb_w{k}*nb_w{k}" if power == 2 else f"abs(nb_w{k})**({power!r})" if power != 1 else f"abs(nb_w{k})"
+        )
         counts = f"*int({levels} > -0.5)" if levels else ""
         counts += "*int(nb_to != nb_from)" if mixed_autapses and a == b else ""
         lines += f"nb_c{k} = {price}*{magnitude}{counts}\n"
@@ -65,10 +70,12 @@ def cost_code(
     return lines, tuple(sums)
 
 
+def factors_of(name: str, inverse: str, power: float) -> list[str]:
+    """Code for the factors of ``name**power``: of whole powers one by one, as exact as they can be."""
+    base = name if power > 0 else inverse
+    return [base] * int(abs(power)) if abs(power) in (1, 2, 3) else [f"{base}**({abs(power)!r})"] if power else []
+
+
 def power_of(name: str, inverse: str, power: float) -> str:
-    """Code for ``name**power``, exact where it can be."""
-    if power == 1:
-        return name
-    if power == -1 and inverse:
-        return inverse
-    return f"{name}**({power!r})"
+    """Code for ``name**power``."""
+    return "*".join(factors_of(name, inverse, power)) or "1.0"

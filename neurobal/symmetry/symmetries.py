@@ -124,7 +124,8 @@ class Symmetries:
             self.assumed |= system.assumed
         self.inexact: tuple[str, ...] = tuple(dict.fromkeys(t for g in self.groups.values() for t in g.inexact))
         self.unread: tuple[str, ...] = tuple(model.unread)
-        self.contradicting: tuple[Obstacle, ...] = tuple(o for name in self._systems for o in self._contradictions(name))
+        found = (obstacle for name in self._systems for obstacle in self._contradictions(name))
+        self.contradicting: tuple[Obstacle, ...] = tuple(found)
         self.contradicted: tuple[str, ...] = tuple(str(obstacle) for obstacle in self.contradicting)
 
     def declare(self, declaration: Declaration) -> Symmetries:

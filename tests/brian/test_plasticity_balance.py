@@ -179,7 +179,7 @@ def test_full_steps_of_all_at_once_can_undo_each_other() -> None:
 
 def test_poisson_times() -> None:
     """In one update a neuron makes its step with probability 1 - exp(-rate dt)."""
-    network, plasticity = attached(rate_network(), nb.StochasticBalancing(rate=40 / second, theta=1e-9), dt=5 * ms)
+    network, plasticity = attached(rate_network(), nb.StochasticBalancing(rate=40 / second, theta=1e-6), dt=5 * ms)
     monitor = StateMonitor(plasticity["E"], "step", record=True)
     network.add(monitor)
     network.run(2 * second)

@@ -314,6 +314,25 @@ def test_ten_thousand_updates() -> None:
     np.testing.assert_allclose(plasticity["E"].scale[:], np.exp(plasticity["E"].log_scale[:]), rtol=1e-10)
 
 
+def test_rounding_of_many_small_updates_does_not_add_up() -> None:
+    """Steps that are almost the same from update to update, of scales that start at 1: rounded the same way each time.
+
+    Factors that are rounded as they come leave ten times as much.
+    """
+    count = 60
+    weights = np.zeros((count, count))
+    for step in (1, -1):
+        weights[(np.arange(count) + step) % count, np.arange(count)] = 0.2
+    weights[1, 0] *= 1.001
+    objects = rate_network(weights)
+    objects[0].drive = 1
+    network, plasticity = attached(objects, nb.GradientFlow(rate=1 / second), dt=1 * ms)
+    network.run(3 * second)
+    certificate = nb.verify(plasticity.before, network)
+    assert certificate.preserved and certificate.residual < 3e-14
+    np.testing.assert_allclose(np.log(plasticity["E"].scale[:]), plasticity["E"].log_scale[:], rtol=0, atol=2e-14)
+
+
 def test_random_numbers_of_rules() -> None:
     """Uniform, independent between neurons and updates, by seed."""
     paths = {}
