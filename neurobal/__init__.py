@@ -8,7 +8,7 @@ network is used.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from neurobal import solvers
+from neurobal import analysis, solvers
 from neurobal.adapters import as_circuit
 from neurobal.balancing import balance
 from neurobal.certificate import Certificate, verify
@@ -47,6 +47,7 @@ __all__ = [
     "Rule",
     "StochasticBalancing",
     "UnbalanceableError",
+    "analysis",
     "as_circuit",
     "balance",
     "compare",

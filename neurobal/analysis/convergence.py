@@ -1,0 +1,128 @@
+"""How fast the gradient flow balances a network, once it is near balance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from neurobal.analysis.eigen import smallest_eigenvalues
+from neurobal.analysis.kept import kept_problem, without_excluded
+from neurobal.balancing import balance
+from neurobal.cost import Cost, Power, terms_by_projection
+from neurobal.errors import InvalidInputError, NeurobalError
+from neurobal.result import Balance
+
+Array: TypeAlias = np.ndarray
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConvergenceRate:
+    """How fast the imbalance decays under ``dh/dt = -(∂C/∂h)/p``, close to balance.
+
+    Attributes
+    ----------
+    rate : float
+        The imbalance decays as exp(-rate t): its slowest part. In units of the cost.
+    rates : array
+        The same for each connected component of the costed graph that can move, slowest first.
+    slowest : mask of neurons, or dict of masks by population
+        The component that decays at ``rate``.
+    mode : array, or dict of arrays by population
+        The pattern of log-scales h that decays at ``rate``, of norm 1 over units; 0 outside ``slowest``.
+    """
+
+    rate: float
+    rates: Array
+    slowest: Any
+    mode: Any
+
+    @property
+    def time_constant(self) -> float:
+        """1 / rate."""
+        return 1.0 / self.rate
+
+    def __repr__(self) -> str:
+        masks = self.slowest if isinstance(self.slowest, dict) else {"the network": self.slowest}
+        where = ", ".join(f"{int(m.sum()):,} of {m.size:,} neurons of {name}" for name, m in masks.items() if m.any())
+        among = f"the slowest of {self.rates.size:,} components" if self.rates.size > 1 else "one component"
+        return f"ConvergenceRate: {self.rate:.5g} per unit of time and cost ({among}: {where})"
+
+
+def convergence_rate(
+    network: Any = None,
+    *,
+    cost: Cost | Mapping[str, Cost] = Power(2),  # noqa: B008  (frozen)
+    pinned: Any = None,
+    tied: Any = None,
+    homogeneity: Any = None,
+    scaling: Mapping[str, Any] | None = None,
+    tol: float = 1e-9,
+    namespace: dict[str, Any] | None = None,
+    level: int = 0,
+) -> ConvergenceRate:
+    """The rate at which the first paper's flow approaches balance in the end.
+
+    Near balance ``dh/dt = -H h / p`` with H the Hessian of C(h), so that all imbalances decay at least as fast as
+    ``exp(-λ_min(H) t / p)``, λ_min the smallest eigenvalue of H apart from the shifts that change no cost. With
+    a = b = 1 and one power H is p² times the Laplacian L of the symmetrised costs c_ij + c_ji at balance, grounded at
+    pinned neurons, and the rate is ``p λ_min(L)`` (the flow of Stock et al. 2022 with τ = 1, linearised). Tied neurons
+    move as one, by the sum of their imbalances. p is the largest power of a sum of costs.
+
+    It is a rate per unit of time *and cost*. `GradientFlow` measures costs in units of the mean cost of a synapse at
+    its start: divide by that, and multiply by its ``rate``. The rate says nothing about the way until then: far from
+    balance the flow may be much faster or slower.
+
+    Parameters
+    ----------
+    network
+        What `balance` accepts, or a `Balance`; then give the cost that it was made with.
+    tol
+        To what imbalance the network is balanced first. The other arguments are those of `balance`.
+
+    Raises
+    ------
+    UnbalanceableError
+        Nothing can be balanced.
+    NeurobalError
+        Bad input; or the balanced state, or its slowest mode, could not be found to sufficient accuracy.
+    """
+    if isinstance(network, Balance):
+        _check_cost(network, cost)
+        network = without_excluded(network.circuit, network.excluded)
+    result = balance(
+        network, cost=cost, pinned=pinned, tied=tied, homogeneity=homogeneity, scaling=scaling, tol=tol,
+        namespace=namespace, level=level + 1,
+    )  # fmt: skip
+    if not result.success:
+        raise NeurobalError(f"convergence_rate: no balanced state to start from. {result.message}")
+    problem, units, power = kept_problem(without_excluded(result.circuit, result.excluded), cost)
+    values, mode = smallest_eigenvalues(problem)
+    moving = np.flatnonzero(np.isfinite(values))
+    slowest = moving[np.argmin(values[moving])]
+    masks = units.spread((problem.labels == slowest).astype(float))
+    plain = result.before.is_matrix
+
+    def shaped(by_population: dict[str, Array]) -> Any:
+        return next(iter(by_population.values())) if plain else by_population
+
+    return ConvergenceRate(
+        float(values[slowest] / power),
+        np.sort(values[moving] / power),
+        shaped({name: mask > 0 for name, mask in masks.items()}),
+        shaped(units.spread(mode)),
+    )
+
+
+def _check_cost(result: Balance, cost: Cost | Mapping[str, Cost]) -> None:
+    """A `Balance` does not know its cost, but what it came to."""
+    circuit = without_excluded(result.circuit, result.excluded)
+    terms = terms_by_projection(cost, circuit.projections)
+    total = sum(float(term.of(circuit.projections[name].weight).sum()) for name, some in terms.items() for term in some)
+    if not np.isclose(total, result.cost, rtol=1e-6, atol=0):
+        raise InvalidInputError(
+            f"convergence_rate: under this cost the network costs {total:.6g}, but the Balance says {result.cost:.6g}. "
+            "Give the cost that the Balance was made with."
+        )
