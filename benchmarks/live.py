@@ -196,7 +196,7 @@ def main(argv: list[str] | None = None) -> None:
             prefs.codegen.target = target
         others = ["by hand", "operation"] if target == "cython" else []
         for n in (1000, 10_000):
-            runtime(rate_network, n, ["none", "plasticity", *others], 300 * ms, target)
+            runtime(rate_network, n, ["none", "plasticity", *others], 200 * ms, target)
             runtime(spiking_network, n, ["none", "plasticity", *others[1:]], 5 * second, target)
 
 

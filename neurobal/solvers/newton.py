@@ -170,15 +170,15 @@ class _InnerSolver:
             min(0.3, imbalance.total) * float(bound) * _dot(residual, residual) ** 0.5,
             0.3 * min(self._tol, imbalance.total),
         ) / float(bound)
-        solution = np.zeros(self._problem.size)
+        search = _ConjugateGradients(residual)
         if not self._assembled:
 
             def product(v: Array) -> Array:
                 return self._potential.hessian_product(point, v / root) / root
 
-            solution, residual, rate = _conjugate_gradients(product, solution, residual, goal, WATCH, None)
-            if _dot(residual, residual) ** 0.5 <= goal:
-                return solution / root
+            search.run(product, goal, WATCH)
+            if search.size <= goal:
+                return search.solution / root
             self._assembled = True
         hessian = ScaledHessian(self._potential, point)
         if self._coarse is not None and np.abs(point.h - self._coarse_at).max() * self._problem.slopes()[1] > STALE:
@@ -186,14 +186,13 @@ class _InnerSolver:
         while True:
             undecided = self._may_coarsen and self._coarse is None
             limit = 2 * WATCH if undecided else 10 * WATCH + 2 * self._problem.size
-            solution, residual, rate = _conjugate_gradients(
-                hessian.__matmul__, solution, residual, goal, limit, self._coarse
-            )
-            if not undecided or _dot(residual, residual) ** 0.5 <= goal:
-                return solution / root
-            if self._coarse_pays(rate, float(bound) * _dot(residual, residual) ** 0.5):
+            rate = search.run(hessian.__matmul__, goal, limit, self._coarse)
+            if not undecided or search.size <= goal:
+                return search.solution / root
+            if self._coarse_pays(rate, float(bound) * search.size):
                 self._coarse = CoarseCorrection(self._problem, aggregates(hessian))
                 self._update_coarse(hessian, point)
+                search = _ConjugateGradients(search.residual, search.solution)
 
     def _update_coarse(self, hessian: ScaledHessian, point: Point) -> None:
         assert self._coarse is not None
@@ -205,38 +204,48 @@ class _InnerSolver:
         return rate * COARSE_PAYS < np.log(max(now / self._tol, 1.0))
 
 
-def _conjugate_gradients(
-    product: Callable[[Array], Array],
-    solution: Array,
-    residual: Array,
-    goal: float,
-    limit: int,
-    coarse: Callable[[Array], Array] | None,
-) -> tuple[Array, Array, float]:
-    """Improve ``solution`` until |residual| <= goal; returns it, its residual and the rate of convergence."""
-    along = np.zeros_like(residual)
-    previous = np.inf
-    norms = [_dot(residual, residual) ** 0.5]
-    for _ in range(limit):
-        if norms[-1] <= goal:
-            break
-        preconditioned = residual if coarse is None else residual + coarse(residual)
-        now = _dot(residual, preconditioned)
-        along *= now / previous
-        along += preconditioned
-        previous = now
-        image = product(along)
-        curvature = _dot(along, image)
-        if curvature <= 0:
-            break
-        step = now / curvature
-        solution += step * along
-        image *= step
-        residual -= image
-        norms.append(_dot(residual, residual) ** 0.5)
-    half = max(len(norms) // 2, 1)
-    rate = np.log(max(norms[-half], 1e-300) / max(norms[-1], 1e-300)) / half
-    return solution, residual, float(rate)
+class _ConjugateGradients:
+    """The method of conjugate gradients from a residual on, in as many runs as one likes.
+
+    A run goes on where the last one ended. Starting anew would forget the slow modes, again and again.
+    """
+
+    def __init__(self, residual: Array, solution: Array | None = None) -> None:
+        self.residual = residual
+        self.solution = np.zeros_like(residual) if solution is None else solution
+        self.size = _dot(residual, residual) ** 0.5
+        self._along = np.zeros_like(residual)
+        self._previous = np.inf
+
+    def run(
+        self,
+        product: Callable[[Array], Array],
+        goal: float,
+        limit: int,
+        coarse: Callable[[Array], Array] | None = None,
+    ) -> float:
+        """Improve ``solution`` until |residual| <= goal, in at most ``limit`` steps; returns the rate of late."""
+        sizes = [self.size]
+        for _ in range(limit):
+            if self.size <= goal:
+                break
+            preconditioned = self.residual if coarse is None else self.residual + coarse(self.residual)
+            now = _dot(self.residual, preconditioned)
+            self._along *= now / self._previous
+            self._along += preconditioned
+            self._previous = now
+            image = product(self._along)
+            curvature = _dot(self._along, image)
+            if curvature <= 0:
+                break
+            step = now / curvature
+            self.solution += step * self._along
+            image *= step
+            self.residual -= image
+            self.size = _dot(self.residual, self.residual) ** 0.5
+            sizes.append(self.size)
+        half = max(len(sizes) // 2, 1)
+        return float(np.log(max(sizes[-half], 1e-300) / max(sizes[-1], 1e-300)) / half)
 
 
 def _dot(x: Array, y: Array) -> float:

@@ -133,6 +133,13 @@ def test_newton_counts_its_evaluations(dense: np.ndarray) -> None:
     assert 0 < result.iterations < result.evaluations <= 60
 
 
+@pytest.mark.parametrize("weak", [0.03, 0.1, 0.3])
+def test_links_that_are_neither_weak_nor_strong(weak: float, rng: np.random.Generator) -> None:
+    """Conjugate gradients that start anew again and again would forget the slow modes: 135,390 evaluations at 0.1."""
+    result = nb.balance(families.modules(20_000, rng, weak=weak))
+    assert result.success and result.evaluations < 1000
+
+
 def test_weak_units_that_run_away_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """in -> 9 -> out has a balance; 3 <-> 8 and 3 -> 10 -> 9 with b = 2 have none, and their costs soon vanish."""
     monkeypatch.setattr(existence, "LARGEST_LINEAR_PROGRAM", -1)
