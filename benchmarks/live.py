@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -34,6 +37,7 @@ from brian2 import (
 import neurobal as nb
 
 RUNS = 5
+STANDALONE = "cpp_standalone"
 SYNAPSES = 1_000_000
 # The first paper's rate network: what a neuron and a synapse do without plasticity.
 RATE = "dx/dt = (-x + drive + source)/(20*ms) : 1\nr = clip(x, 0, inf) : 1\ndrive : 1\nsource : 1"
@@ -87,7 +91,7 @@ def spiking_network(n: int, kind: str) -> Network:
     group.drive, group.theta, group.a = rng.normal(8.6, 0.6, n) * mV, np.full(n, 10.0) * mV, np.ones(n)
     noise = PoissonGroup(n, 100 * Hz, name="noise")
     source = Synapses(noise, group, "w : volt", on_pre="g_post += w", name="source")
-    source.connect(j="i")
+    source.connect(i=np.arange(n), j=np.arange(n))
     source.w = np.full(n, 0.8) * mV
     synapses = Synapses(group, group, "w : volt", on_pre="g_post += w*a_pre", name="S")
     count = connect(synapses, n, rng)
@@ -113,22 +117,26 @@ def finished(net: Network, kind: str, synapses: Synapses, dt: Any) -> Network:
     return net
 
 
-def runtime(build: Callable[[int, str], Network], n: int, kinds: list[str], duration: Any, target: str) -> None:
-    """Print the ratios of all kinds to the first one."""
-    seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
-    networks = {}
-    for kind in kinds:
-        if target == "cpp_standalone":
-            seconds[kind] = standalone(build, n, kind, duration)
-            continue
-        start_scope()
-        networks[kind] = build(n, kind)
-        networks[kind].run(10 * defaultclock.dt)  # compiles
-    for _ in range(RUNS if networks else 0):
-        for kind, net in networks.items():
-            start = time.perf_counter()
-            net.run(duration)
-            seconds[kind].append(time.perf_counter() - start)
+def compare(build: Callable[[int, str], Network], n: int, kinds: list[str], duration: Any, target: str) -> None:
+    """Print the ratios of all kinds to the first one; they take turns."""
+    with tempfile.TemporaryDirectory() as folder:
+        runs = {}
+        for kind in kinds:
+            start_scope()
+            if target == STANDALONE:
+                set_device(STANDALONE, build_on_run=False)
+                device.reinit()
+                device.activate(build_on_run=False)
+            net = build(n, kind)
+            runs[kind] = (
+                standalone(net, duration, Path(folder) / kind) if target == STANDALONE else runtime(net, duration)
+            )
+        seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
+        for _ in range(RUNS):
+            for kind, run in runs.items():
+                seconds[kind].append(run())
+    if target == STANDALONE:
+        set_device("runtime")
     first = seconds[kinds[0]]
     for kind in kinds:
         ratio = statistics.median(s / f for s, f in zip(seconds[kind], first, strict=True))
@@ -138,21 +146,28 @@ def runtime(build: Callable[[int, str], Network], n: int, kinds: list[str], dura
         )
 
 
-def standalone(build: Callable[[int, str], Network], n: int, kind: str, duration: Any) -> list[float]:
-    """Seconds of the simulation proper, as measured by the compiled program."""
-    set_device("cpp_standalone", build_on_run=False)
-    device.reinit()
-    device.activate(build_on_run=False)
-    start_scope()
-    net = build(n, kind)
+def runtime(net: Network, duration: Any) -> Callable[[], float]:
+    """Seconds of a run, once compiled."""
+    net.run(10 * defaultclock.dt)
+
+    def run() -> float:
+        start = time.perf_counter()
+        net.run(duration)
+        return time.perf_counter() - start
+
+    return run
+
+
+def standalone(net: Network, duration: Any, folder: Path) -> Callable[[], float]:
+    """Seconds of the simulation proper, as the compiled program measures them."""
     net.run(duration)
-    device.build(directory=None, run=False, compile=True)
-    times = []
-    for _ in range(RUNS):
-        device.run(directory=None, with_output=False)
-        times.append(device._last_run_time)
-    set_device("runtime")
-    return times
+    device.build(directory=str(folder), run=False, compile=True)
+
+    def run() -> float:
+        subprocess.run(["./main"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+        return float((folder / "results" / "last_run_info.txt").read_text().split()[0])
+
+    return run
 
 
 class RandomWalk(nb.Rule):
@@ -185,19 +200,19 @@ def drift(updates: Sequence[int]) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.live", description=__doc__)
-    parser.add_argument("--target", choices=["numpy", "cython", "cpp_standalone"], action="append")
+    parser.add_argument("--target", choices=["numpy", "cython", STANDALONE], action="append")
     arguments = parser.parse_args(argv)
     print("Residual of the certificate, 100 neurons that move at random in every time step (cython)")
     prefs.codegen.target = "cython"
     drift([1000, 10_000, 100_000])
     print("1e6 synapses; rate: update every 10 steps; spiking at 10 Hz: update every 100 ms; ratio to the run without")
-    for target in arguments.target or ["cython", "cpp_standalone"]:
-        if target != "cpp_standalone":
+    for target in arguments.target or ["cython", STANDALONE]:
+        if target != STANDALONE:
             prefs.codegen.target = target
         others = ["by hand", "operation"] if target == "cython" else []
         for n in (1000, 10_000):
-            runtime(rate_network, n, ["none", "plasticity", *others], 200 * ms, target)
-            runtime(spiking_network, n, ["none", "plasticity", *others[1:]], 5 * second, target)
+            compare(rate_network, n, ["none", "plasticity", *others], 200 * ms, target)
+            compare(spiking_network, n, ["none", "plasticity", *others[1:]], 5 * second, target)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from brian2 import Clock, NeuronGroup, Quantity, get_local_namespace, prefs, second
+from brian2 import Clock, NeuronGroup, Quantity, get_local_namespace, second
 from brian2.core.base import BrianObject
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.utils.logger import get_logger
 
+from neurobal.brian.costing import largest_power, terms_unseen
 from neurobal.brian.guard import check_constants
 from neurobal.brian.measuring import Measure, measure
-from neurobal.brian.motion import SynapticMotion
 from neurobal.brian.objects import parent
 from neurobal.brian.reading import examine, snapshot
 from neurobal.brian.rulecode import check_rule
@@ -29,7 +29,7 @@ from neurobal.brian.soma import DRAW, FAINT, LEAST, MOST, MOVE, MOVE_DYADIC, SEN
 from neurobal.brian.synapsecode import power_of
 from neurobal.brian.synapsepass import SynapsePass
 from neurobal.circuit import Circuit
-from neurobal.cost import Cost, Power, Term
+from neurobal.cost import Cost, Power
 from neurobal.dyadic import common_step
 from neurobal.errors import (
     InvalidInputError,
@@ -121,7 +121,7 @@ class Plasticity(BrianObject):
         self._before: Circuit | None = None
         self._unit: float | None = None
         self._measured: Measure | None = None
-        self._power = max(_costs_by_projection(cost, self._motion.synapses).values())
+        self._power = largest_power(cost, self._motion.synapses)
         check_rule(self.rule, self._power)
         # Before its runners, so that they make their code from what it finds at the start of a run.
         BrianObject.__init__(self, name=name, when="end", order=-10)
@@ -287,11 +287,6 @@ class Plasticity(BrianObject):
                     f"{self.name}: dt = {self._clock.dt} is smaller than the time step of group {name!r}, "
                     f"{group.clock.dt}. Update at most once a time step."
                 )
-        if not isinstance(get_device(), RuntimeDevice) and prefs.devices.cpp_standalone.openmp_threads > 0:
-            raise NeurobalError(
-                f"{self.name}: several threads would add to one neuron's cost at the same time, and lose some of it. "
-                "Set prefs.devices.cpp_standalone.openmp_threads = 0."
-            )
 
     def _claim(self) -> None:
         """No other plasticity of this run may move the same neurons."""
@@ -349,7 +344,7 @@ class Plasticity(BrianObject):
         for name, one in self._passes.items():
             known = one.moves.projections(name)
             if found is None or circuit is None:
-                one.set_code(self._terms_unseen(known), fused=False, uneven=False, projection=None)
+                one.set_code(terms_unseen(self._cost, known), fused=False, uneven=False, projection=None)
                 continue
             one.set_code(
                 {weight: found.terms[key] for key, weight in known.items() if key in found.terms},
@@ -357,24 +352,6 @@ class Plasticity(BrianObject):
                 uneven=not found.uneven.isdisjoint(known),
                 projection=circuit.projections[next(iter(known))] if known else None,
             )
-
-    def _terms_unseen(self, projections: Mapping[str, str]) -> dict[str, list[Term]]:
-        """The costs of projections whose synapses are not known: all of them are alike."""
-        stand_in = Circuit()
-        stand_in.add("stand-in", 1)
-        terms = {}
-        for key, weight in projections.items():
-            one = self._cost.get(key) if isinstance(self._cost, Mapping) else self._cost
-            if one is None:
-                continue
-            stand_in.connect("stand-in", "stand-in", np.ones((1, 1)), name=key)
-            terms[weight] = one.terms(stand_in.projections[key])
-            if any(np.ndim(term.weight) for term in terms[weight]):
-                raise InvalidInputError(
-                    f"{self.name}: the cost of {key!r} differs from synapse to synapse, but its synapses are not known "
-                    "before the standalone simulation runs. Connect them from arrays (connect(i=..., j=...))."
-                )
-        return terms
 
     def _remainders(self) -> dict[str, Array]:
         """By group, what the rule has in mind but has not emitted yet."""
@@ -418,26 +395,6 @@ class Plasticity(BrianObject):
 _claims: weakref.WeakSet[Plasticity] = weakref.WeakSet()
 # All that there are.
 _alive: weakref.WeakSet[Plasticity] = weakref.WeakSet()
-
-
-def _costs_by_projection(cost: Any, moving: Mapping[str, SynapticMotion]) -> dict[str, float]:
-    """The largest power of the cost of each projection that has one."""
-    known = [projection for name, moves in moving.items() for projection in moves.projections(name)]
-    if isinstance(cost, Mapping):
-        for key in cost:
-            if key not in known:
-                raise InvalidInputError(f"cost: no Synapses {key!r} moves along.{did_you_mean(key, known)}")
-    powers = {}
-    for key in known:
-        one = cost.get(key) if isinstance(cost, Mapping) else cost
-        if one is None:
-            continue
-        if not isinstance(one, Cost):
-            raise InvalidInputError(f"cost: expected a cost such as Power(2) for {key!r}, got {one!r}.")
-        powers[key] = max(one.powers())
-    if not powers:
-        raise UnbalanceableError("Nothing can be balanced: no synapse that moves has a cost.")
-    return powers
 
 
 def names_of(allow: Any) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,7 +20,6 @@ from brian2 import (
     defaultclock,
     ms,
     mV,
-    prefs,
     run,
     second,
 )
@@ -674,14 +672,3 @@ def test_gradient_flow_warns_when_it_is_too_fast(caplog: pytest.LogCaptureFixtur
     assert "NormalizedFlow" in warning
     (warning,) = stiffness_warnings(10 * limit)
     assert "Divide rate or dt by 20" in warning
-
-
-def test_standalone_with_threads(standalone: Path) -> None:
-    prefs.devices.cpp_standalone.openmp_threads = 2
-    try:
-        network, _ = attached(rate_network())
-        with pytest.raises((nb.NeurobalError, BrianObjectException)) as error:
-            network.run(10 * ms)
-    finally:
-        prefs.devices.cpp_standalone.openmp_threads = 0
-    assert "openmp_threads = 0" in str(error.value.__cause__ or error.value)

@@ -117,8 +117,16 @@ def test_standalone(standalone: Path, precision: Any) -> None:
     assert cost <= 1.2 * optimal_cost()
 
 
-def test_standalone_finds_what_numpy_finds(standalone: Path) -> None:
-    """Also in two runs of one program, and with a monitor on what the neurons keep."""
+@pytest.fixture
+def threads(request: pytest.FixtureRequest) -> Any:
+    prefs.devices.cpp_standalone.openmp_threads = request.param
+    yield request.param
+    prefs.devices.cpp_standalone.openmp_threads = 0
+
+
+@pytest.mark.parametrize("threads", [0, 2], indirect=True)
+def test_standalone_finds_what_numpy_finds(standalone: Path, threads: int) -> None:
+    """Also in two runs of one program, with a monitor on what the neurons keep, and with threads: no sum gets lost."""
     found = []
     for mode in ("standalone", "runtime"):
         if mode == "runtime":

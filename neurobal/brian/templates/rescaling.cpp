@@ -1,6 +1,7 @@
 {# Code for all items, except those for which two variables are equal (self-connections whose ends move alike), that
    also adds up local values: to one total, or to that of its neuron. Synapses of one neuron mostly follow each other:
-   while they do a sum that is "held" stays in a register, as memory would take longer than all the rest. #}
+   while they do a sum that is "held" stays in a register, as memory would take longer than all the rest.
+   An index of unknown size is false to the template, so that it asks whether there is none. #}
 {# USES_VARIABLES { N } #}
 {# ALLOWS_SCALAR_WRITE #}
 {% extends 'common_group.cpp' %}
@@ -12,7 +13,7 @@
 
     const int _N = {{constant_or_scalar('N', variables['N'])}};
     {% for sum in _sums if sum.held %}
-    int _at_{{sum.value}} = {{'-1' if sum.index else '0'}};
+    int _at_{{sum.value}} = {{'0' if sum.index is none else '-1'}};
     double _sum_{{sum.value}} = 0.0;
     {% endfor %}
     for (int _idx=0; _idx<_N; _idx++)
@@ -29,7 +30,7 @@
         {% if not sum.held %}
         {{_total}}[{{get_array_name(sum.index)}}[_idx]] += {{sum.value}};
         {% else %}
-        {% if sum.index %}
+        {% if sum.index is not none %}
         if ({{get_array_name(sum.index)}}[_idx] != _at_{{sum.value}})
         {
             if (_at_{{sum.value}} >= 0)

@@ -1,6 +1,7 @@
 {# Code for all items, except those for which two variables are equal (self-connections whose ends move alike), that
    also adds up local values: to one total, or to that of its neuron. Synapses of one neuron mostly follow each other:
-   while they do a sum that is "held" stays in a register, as memory would take longer than all the rest. #}
+   while they do a sum that is "held" stays in a register, as memory would take longer than all the rest.
+   An index of unknown size is false to the template, so that it asks whether there is none. #}
 {# ITERATE_ALL { _idx } #}
 {# USES_VARIABLES { N } #}
 {# ALLOWS_SCALAR_WRITE #}
@@ -8,7 +9,7 @@
 
 {% block maincode %}
     {% for sum in _sums if sum.held %}
-    cdef long _at_{{sum.value}} = {{'-1' if sum.index else '0'}}
+    cdef long _at_{{sum.value}} = {{'0' if sum.index is none else '-1'}}
     cdef double _sum_{{sum.value}} = 0.0
     {% endfor %}
 
@@ -29,7 +30,7 @@
         {% if not sum.held %}
         {{_total}}[{{get_array_name(sum.index)}}[_idx]] += {{sum.value}}
         {% else %}
-        {% if sum.index %}
+        {% if sum.index is not none %}
         if {{get_array_name(sum.index)}}[_idx] != _at_{{sum.value}}:
             if _at_{{sum.value}} >= 0:
                 {{_total}}[_at_{{sum.value}}] = _sum_{{sum.value}}
