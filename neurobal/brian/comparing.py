@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,25 +23,18 @@ from brian2 import (
 from brian2 import seed as set_seed
 from brian2.core.base import BrianObject
 from brian2.core.namespace import get_local_namespace
-from brian2.core.variables import Subexpression, Variable
+from brian2.core.variables import Variable
 from brian2.devices.device import RuntimeDevice, get_device
 
 from neurobal.brian.binding import BrianBinding
 from neurobal.brian.objects import brian_objects, neuron_groups, parent, synapses_objects
-from neurobal.brian.statements import collect_statements
-from neurobal.circuit import multiplied
+from neurobal.brian.unscaling import Key, Unscaling
 from neurobal.comparison import Comparison, Spikes, compare_spikes, compare_traces
 from neurobal.errors import InvalidInputError, NeurobalError, did_you_mean
 from neurobal.progress import Progress, Report
 from neurobal.result import Balance
-from neurobal.symmetry.expressions import INVARIANT, Free, Function, Value, Walker, parse
-from neurobal.symmetry.model import Constant, Statement
-from neurobal.symmetry.model import Variable as SymbolicVariable
-from neurobal.symmetry.nullspace import Form
 
 Array: TypeAlias = np.ndarray
-#: What a trace is of: the names of the group (or Synapses) and of the variable.
-Key: TypeAlias = tuple[str, str]
 
 _SNAPSHOT = "neurobal_compare"
 
@@ -121,7 +113,7 @@ def compare(
             "compare: there is nothing to compare: no group spikes and no StateMonitor records. Name variables, for "
             f"example record={{{next(iter(first.groups), 'group')!r}: 'x'}}."
         )
-    unscale = _Unscale(balance, first, traces, names)
+    unscale = Unscaling(balance, first.objects, {key: first.owner(key[0]) for key in traces}, names)
 
     def half_of_progress(start: float) -> Callable[..., None]:
         return lambda elapsed, completed, *_: progress.update(start + completed / 2)
@@ -289,79 +281,6 @@ def _run(
         {key: values(monitor, "t") for key, monitor in states.items()},
         {key: values(monitor, key[1]) for key, monitor in states.items()},
     )
-
-
-class _Unscale:
-    """Undoes what a balance did to recorded values: x = c + (x' - c) / λ**power."""
-
-    def __init__(self, balance: Balance | None, side: _Side, traces: Iterable[Key], namespace: dict[str, Any]) -> None:
-        self._dyadic = balance is not None and balance.dyadic
-        self._moves: dict[Key, tuple[Array, float]] = {}
-        if balance is None:
-            return
-        binding = balance.before.binding
-        if not isinstance(binding, BrianBinding):
-            raise InvalidInputError("compare: this Balance is not of a Brian2 network.")
-        factors, origins = binding.log_factors(balance.log_scale)
-        for variable, factor in factors.items():
-            self._moves[variable.owner.name, variable.name] = factor, float(origins.get(variable, 0.0))
-        named = [key for key in traces if isinstance(side.variable(key), Subexpression)]
-        statements = collect_statements(side.objects, namespace).populations if named else {}
-        for name, variable in named:
-            motion = binding.motion.groups.get(name)
-            if motion is None or motion.origins or name not in statements:
-                continue
-            definitions = {s.target: s for s in statements[name].statements if s.operation == "define" and s.target}
-            power = _power(variable, name, definitions, motion.powers)
-            if power is not None:
-                self._moves[name, variable] = power * balance.log_scale[name], 0.0
-        for key in traces:
-            if key in self._moves and self._moves[key][0].size != len(side.owner(key[0])):
-                raise InvalidInputError(
-                    f"compare: the Balance is of another network: its {key[0]!r} has size {self._moves[key][0].size}."
-                )
-
-    def __call__(self, key: Key, index: Array, values: Array) -> tuple[Array, bool]:
-        """Values of shape (times, neurons) of the neurons ``index``, and whether they had to be changed."""
-        if key not in self._moves:
-            return values, False
-        factor, origin = self._moves[key]
-        if not np.any(factor[index]):
-            return values, False
-        return multiplied(values - origin if origin else values, -factor[index], dyadic=self._dyadic) + origin, True
-
-
-def _power(
-    variable: str, group: str, definitions: Mapping[str, Statement], powers: Mapping[str, float]
-) -> float | None:
-    """By which power of λ a named expression moves, if the group's variables do by ``powers``; None if by none."""
-    broken: list[Form] = []
-
-    def value(name: str) -> Value:
-        if name not in definitions:
-            return Form({"λ": Fraction(powers.get(name, 0.0))})
-        scope = definitions[name].scope
-
-        def lookup(inner: str) -> Value | Function:
-            found = scope.get(inner)
-            if isinstance(found, Function):
-                return found
-            if isinstance(found, Constant) and found.value is not None and np.isinf(found.value):
-                return Free.INFINITE
-            return value(found.name) if isinstance(found, SymbolicVariable) and found.owner == group else INVARIANT
-
-        def number(inner: str) -> Fraction | None:
-            found = scope.get(inner)
-            if not isinstance(found, Constant) or found.value is None or not np.isfinite(found.value):
-                return None
-            return Fraction(repr(found.value))
-
-        return Walker(lookup, lambda form, _: broken.append(form), number).walk(parse(definitions[name].expression))
-
-    found = value(variable) if variable in definitions else None
-    if found is None or any(broken):
-        return None
-    return float(found.terms.get("λ", 0)) if isinstance(found, Form) else 0.0
 
 
 def _check(duration: Any, tau: Any) -> None:
