@@ -130,11 +130,15 @@ class Robustness(Cost):
                 )
             gains = gains[projection.pre]
         gains = np.asarray(gains, dtype=float)
-        if gains.shape != (projection.shape[1],) or not np.all(np.isfinite(gains)) or np.any(gains < 0):
-            raise InvalidInputError(
-                f"Robustness.gains: expected {projection.shape[1]} finite numbers >= 0, one for each presynaptic "
-                f"neuron of projection {projection.name!r}, got an array of shape {gains.shape}."
-            )
+        expected = (
+            f"Robustness.gains: expected {projection.shape[1]} finite numbers >= 0, one for each presynaptic neuron of "
+            f"projection {projection.name!r}, got "
+        )
+        if gains.shape != (projection.shape[1],):
+            raise InvalidInputError(f"{expected}an array of shape {gains.shape}.")
+        wrong = np.flatnonzero(~((gains >= 0) & np.isfinite(gains)))
+        if wrong.size:
+            raise InvalidInputError(f"{expected}{gains[wrong[0]]:g} for neuron {wrong[0]}.")
         return [Term(2.0, gains[projection.pre_index], _power(projection.dimension, 2))]
 
     def powers(self) -> set[float]:

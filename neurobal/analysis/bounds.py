@@ -17,6 +17,7 @@ import numpy as np
 from neurobal.analysis.kept import kept_problem, without_excluded
 from neurobal.balancing import balance
 from neurobal.cost import Cost, Power
+from neurobal.errors import InvalidInputError
 from neurobal.problem import Problem, log_sums
 from neurobal.result import Excluded
 
@@ -110,6 +111,11 @@ def cost_bounds(
         network, cost=cost, pinned=pinned, tied=tied, homogeneity=homogeneity, scaling=scaling, max_iter=0,
         namespace=namespace, level=level + 1,
     )  # fmt: skip
+    if not np.isfinite(start.cost_before):
+        raise InvalidInputError(
+            "cost_bounds: the total cost is beyond the range of floating-point numbers. Give weights in larger units, "
+            "or rescale them first: nb.balance works in logarithms."
+        )
     problem, _, _ = kept_problem(without_excluded(start.before, start.excluded), cost)
     return CostBounds(start.cost_before, _by_unit(problem), _by_pair(problem), start.excluded)
 

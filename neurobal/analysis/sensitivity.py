@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from neurobal.adapters import as_circuit
-from neurobal.circuit import Circuit
+from neurobal.analysis.arguments import numbers, recurrent
 from neurobal.cost import Robustness
 from neurobal.errors import InvalidInputError
 
@@ -41,17 +40,15 @@ def sensitivity(weights: Any, gains: Any, *, slopes: Any = None) -> float:
     Raises
     ------
     NeurobalError
-        Wrong shapes; slopes that are missing, or larger than their mean squares allow.
+        Anything but a square matrix, wrong shapes, numbers that are not finite; slopes that are missing, or larger
+        than their mean squares allow.
     """
-    if isinstance(weights, Circuit):
-        raise InvalidInputError("sensitivity: expected a (post, pre) matrix of the recurrent weights, got a Circuit.")
-    circuit = as_circuit(weights)
-    projection = next(iter(circuit))
-    if np.ndim(gains) == 0:
-        raise InvalidInputError("sensitivity: gains must be an array, one mean squared slope a unit, got a number.")
+    projection = recurrent(weights, "sensitivity")
+    size = projection.shape[0]
+    gains = numbers(gains, (size,), "sensitivity: gains")
     cost = sum(float(term.of(projection.weight).sum()) for term in Robustness(gains).terms(projection))
     itself = (projection.post_index == projection.pre_index) & (projection.weight != 0)
-    total = projection.shape[0] + cost
+    total = size + cost
     if slopes is None:
         if itself.any():
             raise InvalidInputError(
@@ -59,9 +56,7 @@ def sensitivity(weights: Any, gains: Any, *, slopes: Any = None) -> float:
                 "each unit (for ReLU the same as gains)."
             )
         return total
-    slopes, gains = np.asarray(slopes, dtype=float), np.asarray(gains, dtype=float)
-    if slopes.shape != gains.shape or not np.all(np.isfinite(slopes)):
-        raise InvalidInputError(f"sensitivity: expected {gains.size} finite slopes, got shape {slopes.shape}.")
+    slopes = numbers(slopes, (size,), "sensitivity: slopes")
     if np.any(slopes**2 > gains * (1 + 1e-9)):
         worst = int(np.argmax(slopes**2 - gains))
         raise InvalidInputError(

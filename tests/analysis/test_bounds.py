@@ -186,9 +186,9 @@ def test_exact_for_one_hidden_layer_and_for_trees(rng):
 
 
 def test_near_balance_the_lower_bound_keeps_its_digits():
-    """(√(1+ε) - √(1-ε))² ≈ ε² for ε = 1e-6: sixteen digits are lost if it is a difference of costs."""
-    pair = np.array([[0, np.sqrt(1 + 1e-6)], [np.sqrt(1 - 1e-6), 0]])
-    assert cost_bounds(pair).least_saving == pytest.approx(1e-12, rel=1e-3)
+    """(√(1+ε) - √(1-ε))² ≈ ε² for ε = 1e-8: all sixteen digits are lost if it is a difference of costs."""
+    pair = np.array([[0, np.sqrt(1 + 1e-8)], [np.sqrt(1 - 1e-8), 0]])
+    assert cost_bounds(pair).least_saving == pytest.approx(1e-16, rel=1e-3)
 
 
 def test_a_ring_in_one_direction_says_nothing_above(rng):
@@ -221,3 +221,8 @@ def test_what_balance_refuses_is_refused():
         cost_bounds(np.triu(np.ones((3, 3)), 1))
     with pytest.raises(nb.InvalidInputError, match="square"):
         cost_bounds(np.ones((2, 3)))
+
+
+def test_costs_beyond_the_range_of_numbers():
+    with pytest.raises(nb.InvalidInputError, match="beyond the range"):
+        cost_bounds(np.array([[0, 1e200], [1e-200, 0]]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from brian2 import Network
 from scipy import sparse
 
 import neurobal as nb
@@ -68,6 +69,22 @@ def test_noise_that_scales_along_changes_nothing(rng):
     assert not np.allclose(fixed.output, before.output, rtol=0.1)
 
 
+def test_units_of_any_scale(rng):
+    """The sum over sources of noise, each in coordinates in which the weights are even; scales from e^-12 to e^12."""
+    core, _ = stable(rng, 12, 0.0)
+    scale = np.exp(rng.permutation(np.linspace(-12, 12, 12)))
+    found = noise_covariance(core * scale[:, None] / scale).state
+    sources = [noise_covariance(core, noise=np.eye(12)[k]).state / scale[k] ** 2 for k in range(12)]
+    assert np.diag(found) == pytest.approx(scale**2 * np.sum([np.diag(one) for one in sources], axis=0), rel=1e-9)
+
+
+def test_a_sparse_readout(rng):
+    weights, _ = stable(rng, 5, 0.3)
+    readout = rng.normal(size=(2, 5)) * (rng.random((2, 5)) < 0.6)
+    dense = noise_covariance(weights, readout=readout).output
+    assert np.allclose(noise_covariance(weights, readout=sparse.csr_array(readout)).output, dense, rtol=1e-12)
+
+
 def falls(radius: float, spread: float, networks: int = 60) -> np.ndarray:
     """In how many random networks of 16 units the variance falls, under noise of fixed size: of the state; of an output
     whose readout is as spread as the weights; of one whose readout does not know of the spread. Geometric mean of λ: 1.
@@ -106,11 +123,18 @@ def test_not_even_the_variance_of_the_state_must_fall():
     [
         ({"weights": np.diag([0.5, 1.5])}, r"unstable.*eigenvalue 0\.5.*weights smaller"),
         ({"weights": np.array([[1, -2.0], [2, 1]])}, "eigenvalue 0[+-]2j"),
-        ({"weights": np.zeros((2, 2)), "noise": np.ones(3)}, r"noise: expected a number or 2 of them, got \(3,\)"),
+        ({"weights": np.zeros((2, 2)), "noise": np.ones(3)}, r"noise: expected an array of shape \(2,\), got \(3,\)"),
         ({"weights": np.zeros((2, 2)), "slopes": np.ones((2, 2))}, "slopes"),
-        ({"weights": np.zeros((2, 2)), "readout": np.ones((1, 3))}, r"\(outputs, 2\), got shape \(1, 3\)"),
+        ({"weights": np.zeros((2, 2)), "noise": np.nan}, "noise: it is nan"),
+        ({"weights": np.zeros((2, 2)), "noise": [1, -2]}, "unit 1 is -2, below zero"),
+        ({"weights": np.zeros((2, 2)), "noise": "loud"}, "noise: expected numbers, got str 'loud'"),
+        ({"weights": np.zeros((2, 2)), "readout": np.ones((1, 3))}, r"shape \(1, 2\), got \(1, 3\)"),
+        ({"weights": np.zeros((2, 2)), "readout": [[1, np.nan]]}, r"readout: entry \(0, 1\) is nan"),
+        ({"weights": np.zeros((2, 2)), "readout": 1.0}, r"shape \(1, 2\), got a number"),
         ({"weights": np.array([[0, np.nan], [0, 0]])}, "not finite"),
-        ({"weights": nb.Circuit()}, "matrix"),
+        ({"weights": nb.Circuit()}, "matrix .* got Circuit"),
+        ({"weights": Network()}, "matrix .* got Network"),
+        ({"weights": None}, "matrix .* got None"),
     ],
 )
 def test_errors(arguments, message):

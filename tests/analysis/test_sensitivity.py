@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from brian2 import Network
 from scipy import sparse
 
 import neurobal as nb
@@ -95,8 +96,11 @@ def test_containers(rng):
     ("arguments", "message"),
     [
         ({"gains": np.ones(4)}, "4 units have connections to themselves; give slopes"),
-        ({"gains": 0.5}, "gains must be an array"),
-        ({"gains": np.ones(4), "slopes": np.ones(3)}, r"shape \(3,\)"),
+        ({"gains": 0.5}, r"gains: expected an array of shape \(4,\), got a number"),
+        ({"gains": [1, 1, np.nan, 1]}, "gains: entry 2 is nan"),
+        ({"gains": {"neurons": 1}}, "gains: expected numbers, got dict"),
+        ({"gains": np.ones(4), "slopes": [1, 1, 1, np.nan]}, "slopes: entry 3 is nan"),
+        ({"gains": np.ones(4), "slopes": np.ones(3)}, r"slopes: expected an array of shape \(4,\), got \(3,\)"),
         ({"gains": -np.ones(4)}, "numbers >= 0"),
         ({"gains": np.full(4, 0.5), "slopes": np.full(4, 0.9)}, "unit 0 has mean slope 0.9"),
     ],
@@ -106,6 +110,13 @@ def test_errors(arguments, message):
         sensitivity(np.ones((4, 4)), **arguments)
 
 
-def test_a_circuit_is_refused():
-    with pytest.raises(nb.InvalidInputError, match=r"matrix .* got a Circuit"):
-        sensitivity(nb.Circuit(), np.ones(2))
+@pytest.mark.parametrize("weights", [nb.Circuit(), Network(), None], ids=["circuit", "network", "nothing"])
+def test_only_matrices(weights):
+    with pytest.raises(nb.InvalidInputError, match=r"sensitivity: expected a \(post, pre\) matrix .* got "):
+        sensitivity(weights, np.ones(2))
+
+
+def test_stored_zeros_are_no_connections():
+    """A sparse matrix may store zeros on its diagonal: no slopes are needed for them."""
+    weights = sparse.csr_array(([0.0, 2.0, 3.0], ([0, 0, 1], [0, 1, 0])), shape=(2, 2))
+    assert sensitivity(weights, [0.5, 0.25]) == pytest.approx(2 + 0.25 * 4 + 0.5 * 9)
