@@ -132,3 +132,40 @@ def test_the_deficit_tells_the_time_not_the_error(rng: np.random.Generator) -> N
     assert deficit(learned) == pytest.approx(deficit(failed), rel=0.02)
     assert deficit(learned) / deficit(weights) == pytest.approx(np.exp(-4 * 0.1 * 5), rel=0.02)
     assert error(failed, x, noise) / error(weights, x, noise) > 5 * error(learned, x, y) / error(weights, x, y)
+
+
+def balancing_step(weights: Weights, theta: float) -> Weights:
+    """Every hidden unit by λ*^θ at once: hidden units of one layer are not connected, so that they do not interfere."""
+    w, v = weights
+    scale = (np.sum(v**2, axis=0) / np.sum(w**2, axis=1)) ** (theta / 4)
+    return w * scale[:, None], v / scale
+
+
+def course(weights: Weights, x: Array, y: Array, theta: float) -> tuple[Array, float, Weights]:
+    """4,000 steps of descent at rate 0.02, each followed by one of balancing: the error after each, by how much of
+    itself balancing changed it at most, and the weights at the end."""
+    errors, change = [], 0.0
+    for _ in range(4000):
+        weights = step(weights, x, y, 0.02, 0.0)
+        before = error(weights, x, y)
+        if theta:
+            weights = balancing_step(weights, theta)
+        errors.append(error(weights, x, y))
+        change = max(change, abs(errors[-1] - before) / before)
+    return np.array(errors), change, weights
+
+
+def test_balancing_while_learning_keeps_the_loss_at_each_step_and_changes_the_course(rng: np.random.Generator) -> None:
+    """Stock et al. 2022, learning and balancing in turns (check 22). No balancing step changes the error, and without
+    any regulariser training ends in balance. But descent is not invariant to scales: from other weights with the same
+    function it takes another way."""
+    (x, y), weights = data(rng), initial(rng)
+    assert balancing_step(weights, 1.0)[0] == pytest.approx(balanced(weights)[0], rel=1e-9)
+    alone, _, unbalanced = course(weights, x, y, 0.0)
+    assert deficit(unbalanced) > 100
+    for theta in (0.1, 1.0):
+        errors, change, end = course(weights, x, y, theta)
+        assert change < 1e-13
+        assert deficit(end) < 1e-12 * deficit(unbalanced)
+        assert errors[50] > 1.2 * alone[50]  # slower at first
+        assert errors[-1] < 0.8 * alone[-1]  # and lower in the end, for this network and rate
