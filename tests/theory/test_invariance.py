@@ -95,3 +95,26 @@ def test_balancing_is_such_a_rescaling(rng: np.random.Generator) -> None:
     )
     assert result.success and result.cost < 0.2 * result.cost_before
     assert relative(after - before, before) <= 1e-12
+
+
+def activity(circuit: nb.Circuit, drive: Array) -> Array:
+    """The share of time at which each cell is active: its mean squared slope."""
+    return np.asarray(np.mean(simulated(circuit, HOMOGENEOUS["relu"], drive, np.zeros(N))[0] > 0, axis=0))
+
+
+def test_balancing_for_one_task_keeps_what_is_done_in_another(rng: np.random.Generator) -> None:
+    """Stock et al. 2022: no knowledge of the task is needed to preserve it. Slopes measured under stimulus A decide
+    which of the equivalent networks is found; outputs under stimulus B, never seen, are kept all the same."""
+    circuit = recurrent_circuit(rng)
+    one = np.outer(np.sin(np.arange(400) / 20), [1.0, 0, 0])
+    other = 3 * rng.normal(size=(400, INPUTS)) - 1
+    of_one, of_other = activity(circuit, one), activity(circuit, other)
+    assert np.abs(of_one - of_other).max() > 0.3
+    results = [
+        nb.balance(circuit, cost={"cells->cells": nb.Robustness({"cells": gains})}) for gains in (of_one, of_other)
+    ]
+    scales = [result.scale["cells"] for result in results]
+    assert np.abs(np.log(scales[0] / scales[1])).max() > 0.1  # which network it is does depend on the task
+    outputs = [simulated(which, HOMOGENEOUS["relu"], other, np.zeros(N))[1] for which in (circuit, results[0].circuit)]
+    assert results[0].cost < results[0].cost_before
+    assert relative(outputs[1] - outputs[0], outputs[0]) <= 1e-12
