@@ -8,6 +8,7 @@ the residual.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -32,7 +33,8 @@ class Certificate:
     ----------
     preserved : bool or None
         True: the two networks compute the same. False: they do not. None: the weights fit a rescaling, but nothing
-        says that the model is symmetric under it (``basis`` is "assumed").
+        says that the model is symmetric under it (``basis`` is "assumed"); or something else changes all weights, too,
+        so that there is nothing to compare.
     basis : str
         Where the symmetry comes from: "equations" (derived from the model), "declared" (said by the user, and not
         contradicted by the equations) or "assumed" (not confirmed by them).
@@ -77,16 +79,20 @@ def verify(before: Any, after: Any, *, pinned: Any = None, homogeneity: Any = No
         The two have different populations or projections.
     """
     first = as_circuit(before, pinned=pinned, homogeneity=homogeneity)
-    if first.binding is not None and not isinstance(after, Circuit):
-        second = first.binding.reread(after)
-    else:
-        second = as_circuit(after, pinned=pinned, homogeneity=homogeneity)
+    try:
+        if first.binding is not None and not isinstance(after, Circuit):
+            second = first.binding.reread(after)
+        else:
+            second = as_circuit(after, pinned=pinned, homogeneity=homogeneity)
+    except InvalidInputError as error:
+        if "finite" not in str(error):
+            raise
+        named = re.search(r"'[^']+'", str(error))  # the first name is that of the variable or of the projection
+        return _refusal(first, f"values of {named[0] if named else 'it'} are no longer finite. {error}")
     _same_shape(first, second)
     difference = _first_difference(first, second)
     if difference is not None:
-        nothing = {name: np.ones(p.size) for name, p in first.populations.items()}
-        return Certificate(False, first.basis, np.inf, _unwrapped(first, nothing), False, False,
-                           f"function NOT preserved: {difference}")  # fmt: skip
+        return _refusal(first, difference)
     equations = _equations(first, second)
     h, suspects = fit(equations, tolerance_of(second))
     log_scale = equations.by_population(h)
@@ -98,7 +104,9 @@ def certify(
 ) -> Certificate:
     """The certificate for known log-scales; ``suspects`` are synapses (counted through all projections) to name."""
     residual, worst = 0.0, ""
-    signs = exact = True
+    # What weights do decides; parameters alone fit almost any λ.
+    blind = bool(before.projections) and before.uncertified.issuperset(before.projections)
+    signs, exact = True, not blind
     for name, one in before.projections.items():
         if name in before.uncertified:
             continue
@@ -125,12 +133,14 @@ def certify(
             exact = exact and _same_mantissas(parameter.values, new)
     tolerance = tolerance_of(after)
     fits = signs and residual <= tolerance
-    preserved = (None if before.basis == "assumed" else True) if fits else False
+    preserved = (None if blind or before.basis == "assumed" else True) if fits else False
     scale = {name: np.exp(h) for name, h in log_scale.items()}
     if fits:
-        verdict = "function preserved"
-        if not preserved:
-            verdict = "weights are a rescaling, but its symmetry is assumed, not proven"
+        proven = (
+            "function preserved" if preserved else "weights are a rescaling, but its symmetry is assumed, not proven"
+        )
+        verdict = "no weight could be compared: nothing is proven" if blind else proven
+        if before.basis == "assumed":
             verdict += "".join(f"; {assumption}" for assumption in before.assumptions)
         message = f"{verdict} (basis: {before.basis}; residual {residual:.1e} <= {tolerance:.0e}"
         message += ", bit-exact)" if exact else ")"
@@ -159,7 +169,8 @@ def _equations(before: Circuit, after: Circuit) -> Equations:
     for name, one in before.projections.items():
         if name in before.uncertified:
             continue
-        a, b = one.exponents
+        silent = one.weight == 0  # stays so whatever its neurons do: says nothing of them
+        a, b = (np.where(silent, 0.0, exponent) for exponent in one.exponents)
         ratio = _log_ratio(one.weight, after.projections[name].weight)
         equations.add(one.post, one.post_index, a, one.pre, one.pre_index, b, ratio)
     for name, population in before.populations.items():
@@ -201,7 +212,7 @@ def _same_shape(before: Circuit, after: Circuit) -> None:
 
 
 def _first_difference(before: Circuit, after: Circuit) -> str | None:
-    """The first synapse that only one of two networks has, or whose sign differs."""
+    """The first synapse that only one of two networks has, or the first value whose sign differs."""
     for name, one in before.projections.items():
         if name in before.uncertified:
             continue
@@ -218,7 +229,21 @@ def _first_difference(before: Circuit, after: Circuit) -> str | None:
         if wrong.size:
             e = int(wrong[0])
             return f"{_synapse(one, e)} went from {one.weight[e]:g} to {other.weight[e]:g}"
+    for name, population in before.populations.items():
+        for key, parameter in population.parameters.items():
+            old, new = parameter.values, after.populations[name].parameters[key].values
+            wrong = np.flatnonzero(np.sign(old) != np.sign(new))
+            if wrong.size:
+                k = int(wrong[0])
+                return f"parameter {key!r} of {name}[{k}] went from {old[k]:g} to {new[k]:g}"
     return None
+
+
+def _refusal(before: Circuit, reason: str) -> Certificate:
+    """The certificate of what no log-scales need to be fitted for."""
+    scale = {name: np.ones(p.size) for name, p in before.populations.items()}
+    message = f"function NOT preserved: {reason}"
+    return Certificate(False, before.basis, np.inf, _unwrapped(before, scale), False, False, message)
 
 
 def _accusation(circuit: Circuit, suspects: list[int] | None, worst: str) -> str:

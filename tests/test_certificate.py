@@ -121,6 +121,16 @@ def test_zeros_stay_zero(dense: np.ndarray) -> None:
     assert nb.verify(before, after).preserved is False
 
 
+def test_synapses_of_weight_zero_say_nothing_of_their_neurons(dense: np.ndarray, rng: np.random.Generator) -> None:
+    """They are 0 before and after, whatever λ is."""
+    before = sparse.csr_array(dense)
+    before.data[rng.choice(before.data.size, 20, replace=False)] = 0
+    circuit = nb.as_circuit(before)
+    certificate = nb.verify(circuit, circuit.rescaled({"neurons": rng.normal(size=8)}))
+    assert certificate.preserved and certificate.residual <= 1e-12
+    assert nb.verify(before, nb.balance(before).weights).preserved
+
+
 def test_biases_belong_to_the_function() -> None:
     circuit = nb.Circuit()
     circuit.add("E", 2, bias=[1.0, 2.0])
@@ -144,6 +154,47 @@ def test_parameters_belong_to_the_function() -> None:
         certificate = nb.verify(circuit, wrong)
         assert certificate.preserved is False and certificate.residual > 1e-6
         assert key in certificate.message and "E[2]" in certificate.message
+
+
+def with_threshold(**values: float) -> nb.Circuit:
+    """Three neurons with a threshold and a reset, in a ring, and one more projection."""
+    circuit = nb.Circuit()
+    circuit.add("E", 3, parameters={"theta": ([1.0, 2.0, 3.0], 1), "reset": ([0.5, 0.0, -1.0], 1)})
+    circuit.connect("E", "E", np.roll(np.eye(3), 1, axis=0), name="ring")
+    circuit.connect("E", "E", np.ones((3, 3)), name="all")
+    for key, value in values.items():
+        circuit.populations["E"].parameters[key].values[2] = value
+    return circuit
+
+
+@pytest.mark.parametrize(("key", "value"), [("theta", -3.0), ("theta", 0.0), ("reset", 1.0), ("reset", 0.0)])
+def test_a_parameter_that_changed_its_sign_is_named(key: str, value: float) -> None:
+    certificate = nb.verify(with_threshold(), with_threshold(**{key: value}))
+    assert certificate.preserved is False and certificate.signs_preserved is False
+    old = {"theta": 3, "reset": -1}[key]
+    assert f"parameter {key!r} of E[2] went from {old} to {value:g}" in certificate.message
+
+
+def test_what_something_else_changes_is_not_compared_and_named(rng: np.random.Generator) -> None:
+    before = with_threshold()
+    before.uncertified = frozenset(["all"])
+    after = before.rescaled({"E": rng.normal(size=3)})
+    after.projections["all"].weight[:] = rng.normal(size=9)
+    certificate = nb.verify(before, after)
+    assert certificate.preserved and certificate.message.endswith("changes them too: all")
+
+
+def test_where_something_else_changes_all_weights_nothing_is_proven(rng: np.random.Generator) -> None:
+    before = with_threshold()
+    before.uncertified = frozenset(["all", "ring"])
+    after = before.copy()
+    for projection in after:
+        projection.weight[:] = rng.normal(size=projection.weight.size)
+    certificate = nb.verify(before, after)
+    assert certificate.preserved is None and not certificate.exact
+    assert "no weight could be compared" in certificate.message and certificate.message.endswith("too: all, ring")
+    after.populations["E"].parameters["theta"].values[0] = 7.0  # another λ than that of the reset
+    assert nb.verify(before, after).preserved is False
 
 
 # ------------------------------------------------------------------------------------------- what is not preserved
@@ -273,10 +324,20 @@ def test_two_changed_synapses_are_found(dense: np.ndarray) -> None:
 
 
 def test_weights_that_are_not_finite_are_refused(dense: np.ndarray) -> None:
-    after = dense.copy()
-    after[0, 1] = np.nan
+    broken = dense.copy()
+    broken[0, 1] = np.nan
     with pytest.raises(nb.InvalidInputError, match=r"neurons\[1\] to neurons\[0\]"):
-        nb.verify(dense, after)
+        nb.verify(broken, dense)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_no_longer_finite_are_a_change(dense: np.ndarray, value: float) -> None:
+    after = dense.copy()
+    after[0, 1] = value
+    certificate = nb.verify(dense, after)
+    assert certificate.preserved is False and not certificate.exact and certificate.residual == np.inf
+    assert "values of 'weights' are no longer finite" in certificate.message
+    assert "neurons[1] to neurons[0]" in certificate.message
 
 
 def test_networks_of_different_size_are_refused(dense: np.ndarray) -> None:
