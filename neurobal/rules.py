@@ -24,8 +24,8 @@ VOCABULARY = {
     "homogeneity": "b: the power with which the neuron's output grows with its input",
     "p": "the power of the cost (the largest one of a sum)",
     "dt": "time between two updates",
-    "uniform": "a random number in [0, 1), new for each neuron and update, that does not touch the network's random "
-    "numbers",
+    "uniform": "a random number strictly between 0 and 1, new for each neuron and update, that does not touch the "
+    "network's random numbers",
 }
 
 
@@ -39,23 +39,26 @@ class Rule:
     Attributes
     ----------
     step
-        A dimensionless Brian2 expression, the change of the neuron's log-scale h = log λ in one update. It may use
-        ``cost_in``, ``cost_out``, ``homogeneity``, ``p``, ``dt``, ``uniform`` and the parameters. λ multiplies what
-        comes in: a negative step makes incoming synapses weaker and outgoing ones stronger. It is used only for
-        neurons that have both incoming and outgoing cost.
+        A dimensionless Brian2 expression, on one line or several, the change of the neuron's log-scale h = log λ in one
+        update. It may use ``cost_in``, ``cost_out``, ``homogeneity``, ``p``, ``dt``, ``uniform`` and the parameters. λ
+        multiplies what comes in: a negative step makes incoming synapses weaker and outgoing ones stronger. It is used
+        only for neurons that have both incoming and outgoing cost.
     parameters
         Default values, with units; None where one must be given. Give others by name: ``Saturating(rate=2/second)``.
     seed
         Of ``uniform``.
     """
 
-    step: ClassVar[str] = ""
+    step: str = ""
     parameters: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, *, seed: int = 0, **values: Any) -> None:
         kind = type(self).__name__
         if not isinstance(self.step, str) or not self.step.strip():
             raise InvalidInputError(f"{kind}.step: expected one line of code for the step of a neuron's log-scale.")
+        # One line for Brian2, where every line is a statement.
+        lines = (line.partition("#")[0].strip() for line in self.step.splitlines())
+        self.step = " ".join(line for line in lines if line)
         for name in values:
             if name not in self.parameters:
                 raise InvalidInputError(f"{kind}: there is no parameter {name!r}.{did_you_mean(name, self.parameters)}")
@@ -64,11 +67,15 @@ class Rule:
                 raise InvalidInputError(f"{kind}.parameters: {name!r} already means something: {VOCABULARY[name]}.")
             if not name.isidentifier() or iskeyword(name) or name == "step":
                 raise InvalidInputError(f"{kind}.parameters: {name!r} cannot be used as a name.")
+            if name.startswith("_"):
+                raise InvalidInputError(f"{kind}.parameters: {name!r}: names that begin with _ are those of Brian2.")
+        if not hasattr(seed, "__index__") or seed < 0:
+            raise InvalidInputError(f"{kind}: seed must be an integer >= 0, got {seed!r}.")
         self.values = {**self.parameters, **values}
         for name, value in self.values.items():
             if value is None:
                 raise InvalidInputError(f"{kind}: parameter {name!r} must be given, with its unit: {kind}({name}=...).")
-        self.seed = seed
+        self.seed = int(seed)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.values.items())})"
@@ -127,7 +134,10 @@ def find_rule(rule: Any) -> Rule:
     if isinstance(rule, type) and issubclass(rule, Rule):
         return rule()
     if not isinstance(rule, str):
-        raise InvalidInputError(f"rule: expected a Rule, or the name of one, got {rule!r}.")
+        usage = "Plasticity(network, rule, dt=...), or Plasticity(rule=..., dt=...) for all objects that would run here"
+        raise InvalidInputError(
+            f"rule: expected a Rule, or the name of one, got {rule!r}.{f' Write {usage}.' if rule is None else ''}"
+        )
     shipped = {kind.__name__: kind for kind in (GradientFlow, NormalizedFlow, StochasticBalancing, AntiBalancing)}
     if rule in shipped:
         return shipped[rule]()

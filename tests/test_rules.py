@@ -10,6 +10,7 @@ import pytest
 from brian2 import Network, NeuronGroup, Synapses, ms, prefs, second, start_scope
 
 import neurobal as nb
+from neurobal.brian.rulecode import check_rule
 from neurobal.rules import VOCABULARY, Rule, find_rule
 
 SHIPPED = [nb.GradientFlow, nb.NormalizedFlow, nb.StochasticBalancing, nb.AntiBalancing]
@@ -80,9 +81,12 @@ def test_words_that_mean_something_are_no_parameters(name: str) -> None:
         rule("0.1", {name: 1.0})
 
 
-@pytest.mark.parametrize("name", ["step", "exp", "pi", "lambda", "two words"])
+NO_NAMES = ["step", "exp", "pi", "lambda", "two words", "N", "t", "i", "xi", "ms", "_idx", "_numpy", "double", "_"]
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
 def test_names_that_cannot_be_parameters(name: str) -> None:
-    with pytest.raises(nb.InvalidInputError, match=name):
+    with pytest.raises(nb.InvalidInputError, match=rf"Own\.parameters:.*'{name}'"):
         attach(rule("0.1*cost_in", {name: 1.0}))
 
 
@@ -133,6 +137,18 @@ def test_what_is_no_rule(what: Any, reason: str) -> None:
         ("[1, 2]", "List"),
         ("cost_in if cost_out else 0", "IfExp|if"),
         ("(cost_in > 3) and cost_out", "and|boolean"),
+        ("cost_in > 3 and cost_out > 3", "int(...) makes it 1 or 0"),
+        ("0.01*(cost_in > cost_out)", "Does a condition lack its int(...)?"),
+        ("0.1*abs(cost_in == 2)", "Does a condition lack its int(...)?"),
+        ("0 < cost_in < 1", "single comparisons"),
+        ("cost_in & 1", "&"),
+        ("0.1*cost_in*1j", "1j"),
+        ("'a'", "a"),
+        ("cost_in.x", "."),
+        ("clip(cost_in, a_min=0, a_max=1)", "eyword"),
+        ("lambda: 0", "Lambda"),
+        ("1/0*cost_in", "inf for all costs|zero"),
+        ("exp(1000)*cost_in", "inf for all costs"),
     ],
 )
 def test_wrong_code_is_shown(step: str, reason: str) -> None:
@@ -148,15 +164,89 @@ def test_rules_do_not_draw_from_the_random_numbers_of_the_network(function: str)
     assert "uniform" in said
 
 
-@pytest.mark.parametrize("value", [np.array([1, 2]) / second, "1/second", np.nan / second, np.inf / second, 1j])
+@pytest.mark.parametrize("value", [np.array([1, 2]) / second, "1/second", np.nan / second, np.inf / second, 1j, {}])
 def test_values_of_parameters_are_finite_numbers(value: Any) -> None:
-    said = message(nb.GradientFlow(rate=value)) if not isinstance(value, complex) else message(Saturating(gain=value))
+    said = (
+        message(nb.GradientFlow(rate=value))
+        if not isinstance(value, (complex, dict))
+        else message(Saturating(gain=value))
+    )
     assert "rate" in said or "gain" in said
+
+
+NO_NUMBERS = [
+    ("sqrt(cost_in - cost_out)", "cost_in = 0.316, cost_out = 1"),
+    ("0.01*sqrt(cost_in + cost_out - 2)", "cost_in = 0.316, cost_out = 1"),
+    ("(cost_in - cost_out)/sqrt(30 - cost_in*cost_out)", "cost_in = 1, cost_out = 31.6"),
+    ("(cost_in - cost_out)/log(cost_in/cost_out)", "cost_in = 1, cost_out = 1"),
+    ("log(uniform - 0.3)", "uniform = 0.25"),
+]
+
+
+@pytest.mark.parametrize(("step", "reason"), NO_NUMBERS)
+def test_steps_that_are_no_numbers_for_some_costs(step: str, reason: str) -> None:
+    said = message(rule(step))
+    assert f"Own.step = {step!r}: this is not a number at " in said and reason in said
+
+
+NUMBERS = [
+    "0.1*int(cost_in > 1 and cost_out > 1)",
+    "0.1*int(cost_in > 1 or cost_out > 1)",
+    "0.1*int(not (cost_in > cost_out))",
+    "0.1*int(True and not cost_in > 2)",
+    "-0.1*log(1 - uniform)*int(cost_out > cost_in)",
+    "0.1*log(uniform)",
+    "log(1 - gain*dt)*(cost_in - cost_out)/(cost_in + cost_out)",
+    "-0.1*clip(cost_in//2 - cost_out % 3, -1, 1)",
+    "0.1*exprel(-cost_in)*sign(cost_in - cost_out)*pi",
+    "0.1*tanh(exp(cost_in))",
+    "homogeneity*p*gain*dt/10",
+    "0.1*cost_in # as it comes in",
+    " -0.1*(cost_in\n   - cost_out)  # the difference\n/(cost_in + cost_out)\n",
+]
+
+
+@pytest.mark.parametrize("step", NUMBERS)
+def test_what_is_accepted_runs(step: str) -> None:
+    plasticity = attach(rule(step, {"gain": 20 / second}) if "dt" in step else rule(step))
+    network = Network(*plasticity._examined.groups.values(), *plasticity._examined.synapses.values(), plasticity)
+    network.run(20 * ms)
+    assert np.all(np.isfinite(plasticity["E"].log_scale[:]))
+
+
+def test_the_time_between_updates_decides_what_is_a_number() -> None:
+    one = rule("log(1 - rate*dt)*cost_in", {"rate": 20 / second})
+    check_rule(one, 2.0, 0.049)
+    with pytest.raises(nb.InvalidInputError, match=r"not a number at .* dt = 0\.051 s"):
+        check_rule(one, 2.0, 0.051)
 
 
 def test_parameters_keep_the_units_of_their_defaults() -> None:
     assert "'rate' must have the units of" in message(Saturating(rate=5.0))
-    assert "without units" in message(nb.GradientFlow(rate=5.0))  # it has no default
+    assert "'gain' must be a number without units, got 2. * second" in message(Saturating(gain=2 * second))
+
+
+@pytest.mark.parametrize("kind", SHIPPED)
+@pytest.mark.parametrize("rate", [5.0, 5 * second])
+def test_parameters_without_a_default_are_accused_where_they_are_wrong(kind: type[Rule], rate: Any) -> None:
+    said = message(kind(rate=rate))
+    assert said == f"{kind.__name__}: parameter 'rate' must have the units of 1/second, got {rate!r}."
+
+
+def test_the_line_is_to_blame_where_no_unit_fits() -> None:
+    said = message(type("Own", (nb.Rule,), {"step": "-rate*cost_in + dt", "parameters": {"rate": None}})(rate=1.0))
+    assert "Own.step = '-rate*cost_in + dt'" in said
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "x", None])
+def test_seeds_are_whole_numbers(seed: Any) -> None:
+    with pytest.raises(nb.InvalidInputError, match="GradientFlow: seed must be an integer"):
+        nb.GradientFlow(rate=1 / second, seed=seed)
+
+
+def test_a_forgotten_network_is_told() -> None:
+    with pytest.raises(nb.InvalidInputError, match=r"got None. Write Plasticity\(network, rule, dt=\.\.\.\)"):
+        nb.Plasticity(nb.GradientFlow(rate=1 / second), dt=10 * ms)
 
 
 def test_all_of_the_vocabulary_is_there() -> None:
