@@ -72,6 +72,11 @@ class Sheet:
     def weights(self) -> Array:
         return np.array(self.network["synapses"].w)
 
+    @property
+    def step(self) -> Any:
+        """Time between two steps of the simulation, and between two updates of the rule."""
+        return self.network["cells"].clock.dt
+
     def neuron(self, east: int, north: int) -> int:
         """The neuron so many places to the east and north of the middle one."""
         middle = self.side // 2
@@ -90,18 +95,25 @@ class Sheet:
 
 
 def build(
-    side: int = SIDE, *, wind: float = 1.0, gradient: float = 0.0, inhibitory: float = 0.2, seed: int = 1
+    side: int = SIDE,
+    *,
+    wind: float = 1.0,
+    gradient: float = 0.0,
+    inhibitory: float = 0.2,
+    seed: int = 1,
+    step: Any = STEP,
 ) -> Sheet:
     """A balanced sheet of ``side * side`` neurons, every synapse of strength 0.2.
 
     ``wind`` is the ratio of eastward to westward weights, ``gradient`` the amplitude of log-weights that wax and wane
     from west to east; both leave the sheet balanced, and the strongest synapse at 0.2. A fraction ``inhibitory`` of
-    the neurons has negative outgoing weights.
+    the neurons has negative outgoing weights. A longer ``step`` is faster; what theory and simulation differ by after
+    a small potentiation is proportional to it.
     """
     rng = np.random.default_rng(seed)
-    cells = NeuronGroup(side**2, RATE_NEURON, method="euler", dt=STEP, name="cells")
+    cells = NeuronGroup(side**2, RATE_NEURON, method="euler", dt=step, name="cells")
     cells.drive = rng.uniform(0.5, 1.5, side**2)
-    synapses = Synapses(cells, cells, "w : 1\nrecurrent_post = w*r_pre : 1 (summed)", dt=STEP, name="synapses")
+    synapses = Synapses(cells, cells, "w : 1\nrecurrent_post = w*r_pre : 1 (summed)", dt=step, name="synapses")
     north, east = np.divmod(np.arange(side**2), side)
     sign = np.where(rng.random(side**2) < inhibitory, -1.0, 1.0)
     strength = []
@@ -172,7 +184,7 @@ def respond(
     """
     network = sheet.network
     pre, post = (sheet.neuron(-1, 0), sheet.neuron(0, 0)) if synapse is None else synapse
-    plasticity = nb.Plasticity(network, nb.GradientFlow(rate=rate), dt=STEP, cost=nb.Power(POWER))
+    plasticity = nb.Plasticity(network, nb.GradientFlow(rate=rate), dt=sheet.step, cost=nb.Power(POWER))
     # An update sums up costs as they were at its start and then moves scales: read at its end, and at its start.
     sums = StateMonitor(plasticity["cells"], ["cost_in", "cost_out"], record=True, dt=SAMPLE, when="end", order=10)
     scales = StateMonitor(plasticity["cells"], "log_scale", record=True, dt=SAMPLE, when="start")
@@ -369,7 +381,12 @@ def draw_distance(ax: Any, response: Response, prediction: Prediction) -> None:
         r = np.array([1.0, response.sheet.side / 2])
         ax.plot(r, 100 / (4 * np.pi * r**2), color="k", lw=1, ls="--", label="dipole in the plane, 1/(4πr²)")
     ax.set(xscale="log", yscale="log", xlabel="distance from the potentiated synapse (neurons)")
-    ax.set(ylabel="|Δ log w| (% of the potentiation)", ylim=(0.02, 60), xlim=(0.4, 13), xticks=[0.5, 1, 2, 5, 10])
+    ax.set(
+        ylabel="|Δ log w| in the end (% of the potentiation)",
+        ylim=(0.02, 60),
+        xlim=(0.4, 13),
+        xticks=[0.5, 1, 2, 5, 10],
+    )
     plain(ax.xaxis, ax.yaxis)
     ax.legend(loc="lower left", handletextpad=0.3)
 
