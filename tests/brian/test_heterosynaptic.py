@@ -305,7 +305,7 @@ def test_on_a_ring_nothing_decays_with_distance() -> None:
 
 
 def test_on_a_ring_it_takes_time_to_get_there() -> None:
-    """While it spreads, the response does decay with distance, on any network."""
+    """While it spreads, the response does decay with distance, here on the ring on which it does not in the end."""
     experiment = Experiment(ring(12), nb.GradientFlow(rate=1 / second))
     experiment.rest()
     experiment.potentiate(0, 1, 1.1)
