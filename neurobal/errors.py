@@ -15,7 +15,12 @@ class UnbalanceableError(NeurobalError, ValueError):
 
 
 class NotHomogeneousError(NeurobalError, ValueError):
-    """A group's equations do not let its neurons be rescaled without changing what they compute."""
+    """A group's equations do not let its neurons be rescaled without changing what they compute.
+
+    ``allowable`` are constants of plasticity rules, if these alone stand in the way: a live balancing may allow them.
+    """
+
+    allowable: tuple[str, ...] = ()
 
 
 class InvalidInputError(NeurobalError, ValueError):

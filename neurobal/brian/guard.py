@@ -1,55 +1,149 @@
-"""A check before every run: the constants that a symmetry rests on still have the values that it was derived with."""
+"""Checks before every run: the model is still the one whose symmetry was derived, in its constants and its objects."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from brian2 import Network, Synapses
 from brian2.core.base import BrianObject
+from brian2.core.network import _get_all_objects
+from brian2.core.operations import NetworkOperation
+from brian2.devices.device import RuntimeDevice, get_device
+from brian2.groups.group import CodeRunner
+from brian2.groups.subgroup import Subgroup
+from brian2.monitors import EventMonitor, PopulationRateMonitor, StateMonitor
+from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 
-from neurobal.brian.objects import constant_value
+from neurobal.brian.objects import constant_value, parent
 from neurobal.errors import NeurobalError
 
+if TYPE_CHECKING:
+    from neurobal.brian.reading import Examined
 
-def guard(objects: Mapping[str, BrianObject], assumed: Mapping[tuple[str, str], float]) -> Callable[[], None]:
+Constants = Mapping[tuple[str, str], float]
+HARMLESS = (StateMonitor, EventMonitor, PopulationRateMonitor, Subgroup)  # they only read or show
+
+# What each object checks before it runs; one object may take part in several balancings.
+_guarded: weakref.WeakKeyDictionary[BrianObject, list[Constants]] = weakref.WeakKeyDictionary()
+
+
+def guard(objects: Mapping[str, BrianObject], assumed: Constants) -> Callable[[], None]:
     """Let these objects check their constants whenever a network that holds them starts to run.
 
-    A constant that was zero fits any scale; one that is no longer zero makes the rescaled model another one. Returns
-    the function that takes the checks away again.
+    A constant that was zero fits any scale, and potentials can be measured from one that stays; with another value the
+    rescaled model is another one. Returns the function that takes the checks away again.
     """
-    guarded = {owner: objects[owner] for owner, _ in assumed if owner in objects}
-    for owner, obj in guarded.items():
-        expected = {key: value for key, value in assumed.items() if key[0] == owner}
-        obj.before_run = _checked(obj, expected)
+    expected = {
+        owner: {key: value for key, value in assumed.items() if key[0] == owner}
+        for owner in dict.fromkeys(owner for owner, _ in assumed)
+        if owner in objects
+    }
+    for owner, constants in expected.items():
+        obj = objects[owner]
+        if not _guarded.get(obj):
+            obj.before_run = _checked(obj)
+        _guarded.setdefault(obj, []).append(constants)
 
     def remove() -> None:
-        for obj in guarded.values():
-            obj.__dict__.pop("before_run", None)
+        for owner, constants in expected.items():
+            obj = objects[owner]
+            _guarded[obj] = [others for others in _guarded[obj] if others is not constants]
+            if not _guarded[obj]:
+                obj.__dict__.pop("before_run", None)
 
     return remove
 
 
-def check_constants(
-    objects: Mapping[str, BrianObject], assumed: Mapping[tuple[str, str], float], run_namespace: Any
-) -> None:
+def check_constants(objects: Mapping[str, BrianObject], assumed: Constants, run_namespace: Any) -> None:
     """Raise an error if a constant has another value than the one that a symmetry was derived with."""
     for (owner, name), value in assumed.items():
         if owner not in objects:
             continue
-        now = constant_value(objects[owner], name, run_namespace)
-        if now != value:
+        now = _value(objects[owner], name, run_namespace)
+        if now is not None and now != value:
+            raise NeurobalError(_changed(objects[owner], name, value, now, run_namespace))
+
+
+def check_same_model(plasticity: BrianObject, examined: Examined) -> None:
+    """Raise an error if what runs with a plasticity touches what it moves, and was not there when it was made."""
+    for obj in _companions(plasticity):
+        touched = None if obj in examined.objects else _touches(obj, examined)
+        if touched is not None:
             raise NeurobalError(
-                f"The constant {name!r} of {owner!r} was {value:g} when the network's symmetry was derived and is "
-                f"{now:g} now; the symmetry does not hold any more. Undo the balancing (revert(), or remove the "
-                f"plasticity) and balance again, or restore {name}."
+                f"{obj.name} ({type(obj).__name__}) {touched}, and was not part of the network when {plasticity.name} "
+                f"was made: {plasticity.name} would not take it into account. Create the plasticity last, and from "
+                "all objects that run."
             )
 
 
-def _checked(obj: BrianObject, expected: Mapping[tuple[str, str], float]) -> Callable[[Any], None]:
+def _companions(plasticity: BrianObject) -> Iterator[BrianObject]:
+    """All objects, by name, of the networks that hold a plasticity: of the one that runs, if that is known."""
+    networks = [network for network in Network.__instances__() if plasticity in network.objects]
+    if plasticity._network is not None:
+        networks = [network for network in networks if network.id == plasticity._network]
+    objects = _get_all_objects({obj for network in networks for obj in network.objects})
+    ours = {obj for obj in objects if getattr(obj, "acts_on_networks", False)}
+    yield from sorted(objects - _get_all_objects(ours), key=lambda obj: obj.name)
+
+
+def _touches(obj: BrianObject, examined: Examined) -> str | None:
+    """What an object does to groups and Synapses that move, or to anything; None if nothing."""
+    if type(obj).__module__.startswith("neurobal") or isinstance(obj, HARMLESS):
+        return None
+    moving = {examined.groups[name].id: name for name in examined.motion.groups}
+    moving |= {examined.synapses[name].id: name for name in examined.motion.synapses}
+    if isinstance(obj, NetworkOperation):
+        return "runs Python code that may change anything"
+    if isinstance(obj, Synapses):
+        ends = [moving[end.id] for end in (parent(obj.source), parent(obj.target)) if end.id in moving]
+        if ends:
+            return f"connects {' and '.join(dict.fromkeys(ends))}"
+    if isinstance(obj, CodeRunner) and parent(obj.group).id in moving:
+        return f"runs code on {moving[parent(obj.group).id]}"
+    variables = getattr(obj, "variables", {}).values()
+    linked = [v.owner for v in variables if v.owner is not None and parent(v.owner).id in moving]
+    return f"is linked to variables of {parent(linked[0]).name}" if linked else None
+
+
+def _value(obj: BrianObject, name: str, run_namespace: Any) -> float | None:
+    """The value of a constant as the run starts; in standalone mode what the script assigned last, None if nothing."""
+    try:
+        return constant_value(obj, name, run_namespace)
+    except NotImplementedError:
+        device = get_device()
+        if isinstance(device, RuntimeDevice):
+            raise
+    variable = obj._resolve(name, run_namespace=run_namespace, user_identifier=False)
+    array = device.get_array_name(variable, access_data=False)
+    settings = [arguments for task, arguments in device.main_queue if task == "set_by_single_value"]
+    assigned = [text for changed, _, text in settings if changed == array]
+    return float(np.dtype(variable.dtype).type(assigned[-1].replace(" ", ""))) if assigned else None
+
+
+def _changed(obj: BrianObject, name: str, before: float, now: float, run_namespace: Any) -> str:
+    dimensions = obj._resolve(name, run_namespace=run_namespace, user_identifier=False).dim
+    message = (
+        f"The constant {name!r} of {obj.name!r} was {before:g} when the network's symmetry was derived and is {now:g} "
+        f"now; the symmetry does not hold any more. Restore {name}; or undo the balancing (revert(), or remove the "
+        f"plasticity) and balance again, or make a new Plasticity, after the change."
+    )
+    if before != 0 and dimensions is DIMENSIONLESS:
+        return message  # an exponent, say, which could not move
+    unit = "1" if dimensions is DIMENSIONLESS else repr(get_unit(dimensions))
+    return (
+        f"{message} If {name} has to change from run to run, give each neuron its own ({name} : {unit} in the model)."
+    )
+
+
+def _checked(obj: BrianObject) -> Callable[[Any], None]:
     original = obj.before_run
 
     def before_run(run_namespace: Any) -> None:
-        check_constants({obj.name: obj}, expected, run_namespace)
+        for constants in _guarded.get(obj, ()):
+            check_constants({obj.name: obj}, constants, run_namespace)
         original(run_namespace)
 
     return before_run

@@ -17,7 +17,7 @@ from brian2.core.base import BrianObject
 from neurobal.brian.objects import constant_value, float_array, parent
 from neurobal.brian.statements import collect_statements
 from neurobal.errors import InvalidInputError, NotHomogeneousError, did_you_mean
-from neurobal.symmetry.allowed import with_allowed
+from neurobal.symmetry.allowed import allowable, with_allowed
 from neurobal.symmetry.model import Model, Variable
 from neurobal.symmetry.symmetries import Symmetries
 
@@ -26,10 +26,14 @@ Array: TypeAlias = np.ndarray
 
 @dataclass(frozen=True)
 class GroupMotion:
-    """How a group's variables move: ``x -> c + λ**power (x - c)``, with an origin c: 0 unless ``origins`` says else."""
+    """How a group's variables move: ``x -> c + λ**power (x - c)``, with an origin c: 0 unless ``origins`` says else.
+
+    ``levels`` are the constants, by name, whose values these origins are: the same for all neurons, and never another.
+    """
 
     powers: Mapping[str, float] = field(default_factory=dict)
     origins: Mapping[str, float] = field(default_factory=dict)
+    levels: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,9 @@ def find_motion(
         if found.groups[name].choices and name not in scaling:
             raise NotHomogeneousError(_choices(found, name))
     if not movable and free:
-        raise NotHomogeneousError(f"No neuron can be rescaled without changing what the network computes.\n{found}")
+        error = NotHomogeneousError(f"No neuron can be rescaled without changing what the network computes.\n{found}")
+        error.allowable = _allowable(model, free)
+        raise error
     moving_groups = {name: _group_motion(found, groups[name], scaling.get(name), namespace) for name in movable}
     moving_synapses = {
         name: _synaptic_motion(found, one, scaling, homogeneity, movable, allowed.get(name, []))
@@ -114,11 +120,27 @@ def find_motion(
         _changed(model),
         "assumed" if allowed else _basis(found, scaling, homogeneity),
         held,
-        found.assumed,
+        _assumptions(found, moving_groups),
         _advice(found, movable),
         {name: tuple(some) for name, some in allowed.items()},
         {name: [str(o) for o in found.contradicting if o.place.endswith(f" of {name}")] for name in moving_synapses},
     )
+
+
+def _allowable(model: Model, free: list[str]) -> tuple[str, ...]:
+    """Constants of rules that write synaptic variables, if some of these groups could be rescaled but for them."""
+
+    def movable(names: list[str]) -> bool:
+        relaxed = Symmetries(with_allowed(model, names)[0])
+        return any(relaxed.groups[name].scalable for name in free)
+
+    names = allowable(model)
+    if not names or not movable(names):
+        return ()
+    for name in list(names):  # none that is not needed
+        rest = [other for other in names if other != name]
+        names = rest if movable(rest) else names
+    return tuple(names)
 
 
 def _basis(found: Symmetries, scaling: Mapping[str, Any], homogeneity: Mapping[str, float]) -> str:
@@ -133,8 +155,15 @@ def _group_motion(found: Symmetries, group: Any, declared: Any, namespace: Mappi
     if declared is not None:
         return GroupMotion({key: float(power) for key, power in declared.items() if power})
     symmetry = found.groups[group.name]
-    origins = {key: constant_value(group, constant, namespace) for key, constant in symmetry.origins.items()}
-    return GroupMotion({key: float(power) for key, power in symmetry.powers.items() if power}, origins)
+    levels = {constant: constant_value(group, constant, namespace) for constant in set(symmetry.origins.values())}
+    origins = {key: levels[constant] for key, constant in symmetry.origins.items()}
+    return GroupMotion({key: float(power) for key, power in symmetry.powers.items() if power}, origins, levels)
+
+
+def _assumptions(found: Symmetries, moving: Mapping[str, GroupMotion]) -> dict[tuple[str, str], float]:
+    """The constants, with their values, that may not change while these groups are rescaled."""
+    levels = {(name, level): value for name, moves in moving.items() for level, value in moves.levels.items()}
+    return found.assumptions(moving) | levels
 
 
 def _synaptic_motion(
@@ -220,6 +249,9 @@ def _check_power(power: Any, where: str) -> None:
 
 def _why_not(found: Symmetries, group: str) -> str:
     """One line about a group that cannot be rescaled."""
+    fixed = found.groups[group].fixed
+    if fixed is not None:
+        return fixed
     if not found.receives(group):
         return "nothing comes into it"
     obstacles = found.obstacles(group)

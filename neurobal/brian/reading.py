@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 from brian2 import Network, Subgroup, Synapses
 from brian2.core.base import BrianObject
 from brian2.core.namespace import get_local_namespace
+from brian2.core.network import _get_all_objects
 
 from neurobal.adapters import read
 from neurobal.brian.binding import BrianBinding
@@ -37,6 +39,7 @@ class Examined:
     pins: dict[str, np.ndarray]
     motion: Motion
     reading: Mapping[str, Any]  # the arguments with which another network is read in the same way
+    objects: weakref.WeakSet[BrianObject]  # all that was looked at
 
 
 def examine(
@@ -62,7 +65,7 @@ def examine(
     motion = find_motion(objects, groups, synapses, pins, scaling or {}, homogeneity or {}, names, allow)
     reading = {"pinned": pinned, "homogeneity": homogeneity, "scaling": scaling, "namespace": names}
     reading |= {"allow": allow} if allow else {}
-    return Examined(groups, synapses, pins, motion, reading)
+    return Examined(groups, synapses, pins, motion, reading, weakref.WeakSet(_get_all_objects(objects)))
 
 
 @read.register(Network)
@@ -111,9 +114,13 @@ def snapshot(examined: Examined) -> Circuit:
 
 
 def _parameters(group: Any, motion: Motion) -> dict[str, tuple[np.ndarray, float]]:
-    """The moving constants of a group, measured from where they are measured from."""
-    return {
-        key: (values_of(float_array(group, key, "variable")) - motion.groups[group.name].origins.get(key, 0.0), power)
+    """The moving constants of a group, measured from where they are measured from, and these levels, which stay."""
+    if group.name not in motion.groups:
+        return {}
+    moves = motion.groups[group.name]
+    levels = {key: (np.full(len(group), value), 0.0) for key, value in moves.levels.items()}
+    return levels | {
+        key: (values_of(float_array(group, key, "variable")) - moves.origins.get(key, 0.0), power)
         for key, power in motion.parameters(group.name).items()
     }
 

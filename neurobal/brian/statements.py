@@ -94,6 +94,10 @@ class _Reader:
                 self._population(obj)
             elif isinstance(obj, SpikeSource) and not isinstance(obj, Subgroup | Synapses):
                 self.model.populations[obj.name] = Population(obj.name, fixed=_fixed_by_nature(obj), spiking=True)
+                others = sorted(_linked_to(obj))
+                if others:
+                    note = f"{obj.name}: not analysed, and linked to variables of {', '.join(others)}"
+                    self.model.unread.append(note)
         for obj in self.objects:
             if isinstance(obj, Synapses):
                 self._projection(obj)
@@ -244,7 +248,7 @@ class _Reader:
             return self._expression(owner, name, variable)
         if variable.scalar:
             own = holder.name == _parent(owner).name
-            return Constant(name, unit=_unit(variable), promotable=own)
+            return Constant(name, unit=_unit(variable), promotable=own, stored=(holder.name, variable.name))
         seen_from = _SEEN_FROM.get(owner.variables.indices[name])
         if seen_from is None or not _is_end(_parent(owner), holder, seen_from):
             return self._linked(owner, name, variable)
@@ -351,6 +355,12 @@ def _fixed_by_nature(group: Any) -> str:
         case "PoissonGroup" | "SpikeGeneratorGroup":
             return "an input: nothing comes into it"
     return f"groups of type {type(group).__name__} are not analysed"
+
+
+def _linked_to(group: Any) -> set[str]:
+    """The other objects whose variables a group reads (or writes) through links."""
+    owners = [_parent(v.owner) for v in group.variables.values() if v.owner is not None]
+    return {owner.name for owner in owners if owner.name != group.name and not isinstance(owner, Clock)}
 
 
 def _equations(holder: Any) -> Mapping[str, Any]:

@@ -47,15 +47,33 @@ def with_allowed(model: Model, allow: Iterable[str]) -> tuple[Model, dict[str, l
     return replace(model, projections=projections), {key: list(dict.fromkeys(some)) for key, some in found.items()}
 
 
+def allowable(model: Model) -> list[str]:
+    """All constants that may be allowed: those of rules that write synaptic variables, and of nothing else."""
+    found: dict[str, None] = {}
+    acting: set[str] = set()
+    for projection in model.projections.values():
+        for statement in projection.statements:
+            here = [name for name, what in statement.scope.items() if _promotable(what)]
+            if _acts_on_neurons(statement, projection):
+                acting.update(here)
+            else:
+                found.update(dict.fromkeys(here))
+    return [name for name in found if name not in acting]
+
+
 def _promotable(what: object) -> bool:
     """Whether a name stands for a constant that could be one of each synapse: no unit, not the time."""
     return isinstance(what, Constant) and what.promotable
 
 
+def _acts_on_neurons(statement: Statement, projection: Projection) -> bool:
+    target = statement.scope.get(statement.target) if statement.target else None
+    return isinstance(target, Variable) and target.owner != projection.name
+
+
 def _check(statement: Statement, name: str, projection: Projection) -> None:
     """What neurons receive must not depend on it."""
-    target = statement.scope.get(statement.target) if statement.target else None
-    if isinstance(target, Variable) and target.owner != projection.name:
+    if _acts_on_neurons(statement, projection):
         raise InvalidInputError(
             f"allow: {name!r} cannot stay as it is: `{statement.text}` ({statement.place}) acts on neurons, and would "
             "do something else than before. Make it a parameter of the synapses."

@@ -261,6 +261,7 @@ class Builder:
             return found
         if isinstance(found, Constant):
             if (statement.place.owner, name) in self.origin.zero:
+                self._assume(name, statement)
                 return Free.ZERO
             if found.value is not None and abs(found.value) == float("inf"):
                 self._assume(name, statement)

@@ -42,7 +42,7 @@ class Constant:
     """One value for all: a constant in the script, a shared parameter, a unit, the time.
 
     ``promotable``: the user could write it as a parameter of each neuron. ``value`` is None where it is not known or
-    may change during a run.
+    may change during a run. ``stored``: the shared variable, as (owner, name), that holds it and that code can write.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Constant:
     unit: str = "1"
     promotable: bool = False
     external: bool = False  # taken from the script's names: may be another value in the next run
+    stored: tuple[str, str] | None = None
 
 
 Reference = Variable | Constant | Function

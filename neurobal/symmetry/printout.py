@@ -40,6 +40,7 @@ def _group(symmetries: Symmetries, group: GroupSymmetry) -> list[str]:
     for origin in dict.fromkeys(group.origins.values()):
         measured = [name for name, constant in group.origins.items() if constant == origin]
         lines.append(f"    measured from {origin}, which stays (exact up to rounding): {', '.join(measured)}")
+        lines.append(f"        {origin} must keep its value; where it changes, make it a parameter of each neuron")
     for projection in symmetries.projections.values():
         if projection.target == group.name:
             origin = projection.source or "outside"

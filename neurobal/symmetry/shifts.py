@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .constraints import Builder, Exponent, Origin, Promotion, is_literal
 from .expressions import INVARIANT, Function, Value, parse
-from .model import Constant, Kind, Model, Statement
+from .model import Constant, Kind, Model, Population, Projection, Statement
 from .nullspace import Echelon, Form
 
 
@@ -33,6 +33,7 @@ def find_potentials(model: Model, population: str) -> list[Potentials]:
     solved = Echelon()
     for constraint in system.constraints:
         solved.add(constraint.form)
+    written = _written(model)
     constants = {
         (statement.place.owner, name): reference
         for statement in system.statements
@@ -49,13 +50,20 @@ def find_potentials(model: Model, population: str) -> list[Potentials]:
         if len(moving) != sum(system.kinds.get(u) is not Kind.EXPRESSION for u in variables):
             continue  # synaptic variables are measured from it, too
         for owner, name in sorted(levels, key=lambda level: (not level[1].startswith(("E", "e")), level)):
-            if owner != population:
-                continue
+            if owner != population or constants[owner, name].stored in written:
+                continue  # what is measured from it would have to move whenever it does
             value = constants[owner, name].value
             equal = {key for key in levels if value is not None and constants[key].value == value}
             origin = Origin(frozenset(equal | {(owner, name)}), frozenset(levels))
             found.append(Potentials(name, tuple(moving), origin))
     return found
+
+
+def _written(model: Model) -> set[tuple[str, str]]:
+    """The shared variables, as (owner, name), that some statement of the model changes."""
+    parts: list[Population | Projection] = [*model.populations.values(), *model.projections.values()]
+    targets = (s.scope.get(s.target) for part in parts for s in part.statements if s.target is not None)
+    return {target.stored for target in targets if isinstance(target, Constant) and target.stored is not None}
 
 
 class _ShiftBuilder(Builder):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -94,7 +94,8 @@ class Symmetries:
     groups, projections
         The answer for each group of neurons and for each Synapses object, by name.
     assumed
-        Constants (object, name) and the values that the answer depends on: zeros, which fit any power, and exponents.
+        Constants (object, name) and the values that the answer depends on: zeros, which fit any power, exponents, and
+        what potentials are measured from.
     contradicted
         Expressions that contradict what was declared, see `declare`.
     inexact
@@ -119,9 +120,7 @@ class Symmetries:
                 self._measure_from_a_constant(name)
         self.groups: dict[str, GroupSymmetry] = {name: self._group(name) for name in model.populations}
         self.projections: dict[str, ProjectionSymmetry] = {name: self._projection(name) for name in model.projections}
-        self.assumed: dict[tuple[str, str], float] = {}
-        for system in self._systems.values():
-            self.assumed |= system.assumed
+        self.assumed: dict[tuple[str, str], float] = self.assumptions(self._systems)
         self.inexact: tuple[str, ...] = tuple(dict.fromkeys(t for g in self.groups.values() for t in g.inexact))
         self.unread: tuple[str, ...] = tuple(model.unread)
         found = (obstacle for name in self._systems for obstacle in self._contradictions(name))
@@ -155,9 +154,16 @@ class Symmetries:
         """The unknown powers of the weights that go out of this group."""
         return self._ends(group, "pre")
 
+    def assumptions(self, groups: Iterable[str]) -> dict[tuple[str, str], float]:
+        """The constants, with their values, that the symmetries of these groups depend on."""
+        systems = [self._systems[name] for name in groups if name in self._systems]
+        return {key: value for system in systems for key, value in system.assumed.items()}
+
     def obstacles(self, group: str) -> list[Obstacle]:
         """The expressions that do not let this group's incoming weights move by λ, or its outgoing ones by 1/λ."""
         found = self.groups[group]
+        if found.fixed is not None:
+            return []
         remedy = self.remedy(group)
         if remedy is not None:
             return list(remedy.reasons)
