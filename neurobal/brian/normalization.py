@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from brian2 import Clock, NeuronGroup, Synapses, second
+from brian2 import Clock, NeuronGroup, Quantity, Synapses, second
 from brian2.core.base import BrianObject
-from brian2.units.fundamentalunits import get_dimensions
+from brian2.core.variables import ArrayVariable
+from brian2.units.fundamentalunits import get_dimensions, get_unit
 
 from neurobal.brian.objects import float_array, parent, values_of
 from neurobal.brian.plasticity import seconds
-from neurobal.brian.runner import Runner
+from neurobal.brian.runner import Runner, Sum
 from neurobal.errors import InvalidInputError
 
 SUMS = """
@@ -46,7 +48,7 @@ class IncomingNormalization(BrianObject):
     target
         The sum, with the weights' units: one number or one a neuron. None: what it is when the first run starts.
     rate
-        How fast the sum relaxes to its target; None: at once.
+        How fast the sum relaxes to its target, such as 1/second; None: at once.
     weight
         Name of the weight variable.
     """
@@ -64,41 +66,108 @@ class IncomingNormalization(BrianObject):
         weight: str = "w",
         name: str = "incoming_normalization*",
     ) -> None:
-        self._synapses: list[Synapses] = [synapses] if isinstance(synapses, Synapses) else list(synapses)
-        self._weight, step = weight, seconds(dt, "IncomingNormalization")
-        self._variables = [float_array(one, weight, "weight") for one in self._synapses]
+        self._synapses = _listed(synapses)
+        step = seconds(dt, "IncomingNormalization")
+        self._variables = [_weights(one, weight) for one in self._synapses]
         groups = {parent(one.target).name: parent(one.target) for one in self._synapses}
         if len(groups) != 1:
             raise InvalidInputError(
                 "IncomingNormalization: expected Synapses that end on one group, got targets "
                 f"{', '.join(groups) or 'none'}."
             )
+        (self._group,) = groups.values()
         dimensions = {variable.dim for variable in self._variables}
-        if len(dimensions) != 1 or (target is not None and get_dimensions(target) is not self._variables[0].dim):
-            raise InvalidInputError("IncomingNormalization: the weights and their target must have the same units.")
-        self._size = len(next(iter(groups.values())))
-        self._target = None if target is None else np.broadcast_to(np.asarray(target, dtype=float), self._size)
+        if len(dimensions) != 1:
+            raise InvalidInputError("IncomingNormalization: all weights must have the same units.")
+        size = len(self._group)
+        self._target = None if target is None else _sums(target, self._group, *dimensions)
+        fraction = 1.0 if rate is None else 1.0 - float(np.exp(-_pace(rate) * step))
         BrianObject.__init__(self, name=name, when="end")
-        clock = Clock(dt=step * second, name=f"{self.name}_clock")
-        self.sums = NeuronGroup(self._size, SUMS, clock=clock, name=f"{self.name}_sums", namespace={})
-        fraction = 1.0 if rate is None else 1.0 - float(np.exp(-float(rate * step * second)))
+        self._clock = Clock(dt=step * second, name=f"{self.name}_clock")
+        self.sums = NeuronGroup(size, SUMS, clock=self._clock, name=f"{self.name}_sums", namespace={})
         self.contained_objects.append(self.sums)
-        code = NORMALIZE.format(fraction=repr(fraction))
-        self.contained_objects.append(Runner(self.sums, code, clock, 2, f"{self.name}_normalize", {}))
+        self._run(self.sums, NORMALIZE.format(fraction=repr(fraction)), 2, "normalize")
         for one in self._synapses:
-            references = {f"nb_{key}": (self.sums, key, "_postsynaptic_idx") for key in ("total", "factor")}
-            for order, code in ((1, f"nb_total += abs({weight})"), (3, f"{weight} = {weight}*nb_factor")):
-                runner = Runner(one, code, clock, order, f"{self.name}_{one.name}_{order}", references)
-                self.contained_objects.append(runner)
+            # Added up by the template of rescaling: Brian2's own would let threads add to one sum at the same time.
+            total = Sum("_nb_size", "_nb_total", "_postsynaptic_idx", held=False)
+            self._run(one, f"_nb_size = abs({weight})", 1, f"{one.name}_sum", "total", (total,))
+            self._run(one, f"{weight} = {weight}*_nb_factor", 3, f"{one.name}_follow", "factor")
             self.add_dependency(one)
 
+    def _run(self, group: Any, code: str, order: int, name: str, seen: str = "", sums: tuple[Sum, ...] = ()) -> None:
+        """Let code run at every update; synapses see a variable of the sums of their neuron, by a name of ours."""
+        references = {f"_nb_{seen}": (self.sums, seen, "_postsynaptic_idx")} if seen else {}
+        self.contained_objects.append(
+            Runner(group, code, self._clock, order, f"{self.name}_{name}", references, sums=sums)
+        )
+
     def before_run(self, run_namespace: Any) -> None:
-        """Find the target, where none was given."""
+        """Check the time step, and find the target, where none was given."""
+        if self._clock.dt_ < self._group.clock.dt_ * (1 - 1e-9):
+            raise InvalidInputError(
+                f"{self.name}: dt = {self._clock.dt} is smaller than the time step of group {self._group.name!r}, "
+                f"{self._group.clock.dt}. Update at most once a time step."
+            )
         if self._target is None:
-            total = np.zeros(self._size)
+            total = np.zeros(len(self._group))
             for one, variable in zip(self._synapses, self._variables, strict=True):
                 post = values_of(one.variables["_synaptic_post"])
-                total += np.bincount(post, np.abs(values_of(variable)), minlength=self._size)
+                total += np.bincount(post, np.abs(values_of(variable)), minlength=len(self._group))
             self._target = total
         self.sums.goal = np.array(self._target)
         super().before_run(run_namespace)
+
+
+def _listed(synapses: Any) -> list[Synapses]:
+    """One Synapses or several, as a list."""
+    if isinstance(synapses, Synapses):
+        return [synapses]
+    listed = [synapses] if isinstance(synapses, str) or not isinstance(synapses, Iterable) else list(synapses)
+    for one in listed:
+        if not isinstance(one, Synapses):
+            raise InvalidInputError(
+                f"IncomingNormalization.synapses: expected a Synapses or a list of them, got {one!r}."
+                + (" Give the object itself instead of its name." if isinstance(one, str) else "")
+            )
+    return listed
+
+
+def _weights(synapses: Synapses, name: str) -> ArrayVariable:
+    try:
+        return float_array(synapses, name, "weight")
+    except InvalidInputError as error:
+        raise InvalidInputError(f"IncomingNormalization.{str(error).removeprefix('scaling: the ')}") from None
+
+
+def _sums(target: Any, group: Any, dimension: Any) -> np.ndarray:
+    """A target for each neuron, in base units."""
+    try:
+        values, own = np.asarray(target, dtype=float), get_dimensions(target)
+    except (TypeError, ValueError):
+        raise InvalidInputError(f"IncomingNormalization.target: expected numbers, got {target!r}.") from None
+    if own is not dimension:
+        raise InvalidInputError(
+            f"IncomingNormalization.target: must have the same units as the weights, {get_unit(dimension)!r}, got "
+            f"{target!r}."
+        )
+    if values.shape not in ((), (len(group),)):
+        raise InvalidInputError(
+            f"IncomingNormalization.target: expected one number, or one for each of the {len(group)} neurons of "
+            f"{group.name!r}, got shape {values.shape}."
+        )
+    wrong = np.atleast_1d(values)[~(np.isfinite(np.atleast_1d(values)) & (np.atleast_1d(values) >= 0))]
+    if wrong.size:
+        raise InvalidInputError(
+            f"IncomingNormalization.target: a sum of absolute weights is a finite number >= 0, got {wrong[0]:g}."
+        )
+    return np.broadcast_to(values, len(group)).copy()
+
+
+def _pace(rate: Any) -> float:
+    """The rate per second."""
+    fits = isinstance(rate, Quantity) and rate.has_same_dimensions(1 / second) and not np.ndim(rate)
+    if not fits or not 0 < float(rate) < np.inf:
+        raise InvalidInputError(
+            f"IncomingNormalization.rate: expected a rate > 0 such as 1/second, or None for at once, got {rate!r}."
+        )
+    return float(rate)

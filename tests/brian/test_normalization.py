@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
-from brian2 import Network, NeuronGroup, Synapses, ms, mV, second, volt
+from brian2 import BrianObjectException, Network, NeuronGroup, Synapses, device, ms, mV, prefs, second
 
 import neurobal as nb
 
@@ -52,5 +55,70 @@ def test_units_and_targets_are_checked() -> None:
     away = Synapses(one.source, other, "w : volt", on_pre="v_post += w", name="away")
     with pytest.raises(nb.InvalidInputError, match="one group"):
         nb.IncomingNormalization([one, away], 1 * ms)
-    with pytest.raises(nb.InvalidInputError, match="is no variable"):
-        nb.IncomingNormalization(one, 1 * ms, weight="ww", target=1 * volt)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"synapses": "one"}, r"synapses: expected a Synapses .*got 'one'. Give the object itself"),
+        ({"synapses": [3]}, r"synapses: expected a Synapses .*got 3"),
+        ({"synapses": None}, r"synapses: expected a Synapses .*got None"),
+        ({"synapses": []}, r"end on one group, got targets none"),
+        ({"weight": "ww"}, r"weight 'ww' of 'one' is no variable of it.*Did you mean 'w'"),
+        ({"dt": 1}, r"dt: expected the time between two updates"),
+        ({"rate": 5}, r"rate: expected a rate > 0 such as 1/second, or None for at once, got 5"),
+        ({"rate": 5 * ms}, r"rate: expected .*got 5. \* msecond"),
+        ({"rate": -5 / second}, r"rate: expected .*got -5"),
+        ({"rate": [1, 2] / second}, r"rate: expected"),
+        ({"target": "x"}, r"target: expected numbers, got 'x'"),
+        (
+            {"target": [1, 2] * mV},
+            r"target: expected one number, or one for each of the 4 neurons of 'E', got shape \(2,\)",
+        ),
+        ({"target": -1 * mV}, r"target: a sum of absolute weights is a finite number >= 0, got -0.001"),
+        ({"target": [1, 1, np.nan, 1] * mV}, r"target: .*got nan"),
+    ],
+)
+def test_arguments_are_checked(options: dict[str, Any], reason: str) -> None:
+    _, one, _ = network()
+    with pytest.raises(nb.InvalidInputError, match=rf"IncomingNormalization.*{reason}"):
+        nb.IncomingNormalization(**{"synapses": one, "dt": 1 * ms, **options})
+
+
+def test_updates_come_at_most_once_a_time_step() -> None:
+    net, one, _ = network()
+    net.add(nb.IncomingNormalization(one, 0.01 * ms))
+    with pytest.raises(BrianObjectException) as error:
+        net.run(1 * ms)
+    assert "dt = 10. us is smaller than the time step of group 'E'" in str(error.value.__cause__)
+
+
+@pytest.mark.parametrize("target", ["numpy", pytest.param("cython", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["nb_factor", "nb_total", "total", "goal", "factor"])
+def test_names_of_the_user_do_not_matter(target: str, name: str) -> None:
+    prefs.codegen.target = target
+    group = NeuronGroup(3, "v : 1", threshold="False", name="E")
+    one = Synapses(group, group, f"{name} : 1", on_pre=f"v_post += {name}", name="one")
+    one.connect()
+    setattr(one, name, np.arange(1.0, 10.0))
+    Network(group, one, nb.IncomingNormalization(one, 1 * ms, target=2, weight=name)).run(1 * ms)
+    np.testing.assert_allclose(np.bincount(one.j, getattr(one, name)), 2)
+
+
+@pytest.mark.slow
+def test_threads_do_not_lose_what_they_add(standalone: Path) -> None:
+    """Many synapses on few neurons: threads that add to one sum at the same time would meet all the time."""
+    prefs.devices.cpp_standalone.openmp_threads = 2
+    try:
+        group = NeuronGroup(400, "v : 1", threshold="False", name="E")
+        few = NeuronGroup(3, "v : 1", threshold="False", name="F")
+        one = Synapses(group, few, "w : 1", on_pre="v_post += w", name="one")
+        one.connect(i=np.repeat(np.arange(400), 3 * 20), j=np.tile(np.arange(3), 400 * 20))
+        weights = np.random.default_rng(0).normal(size=24000)
+        one.w = weights
+        Network(group, few, one, nb.IncomingNormalization(one, 1 * ms, target=[1, 2, 3])).run(0.5 * ms)
+        device.build(directory=str(standalone), compile=True, run=True, debug=False)
+        sums = np.bincount(np.arange(24000) % 3, np.abs(weights))
+        np.testing.assert_allclose(one.w[:], weights * (np.array([1, 2, 3]) / sums)[np.arange(24000) % 3], rtol=1e-9)
+    finally:
+        prefs.devices.cpp_standalone.openmp_threads = 0
