@@ -29,10 +29,11 @@ USUAL = {
 }
 # Words of C++ and Cython, which rules are compiled to: Brian2 would show what the compiler says of them.
 WORDS = """
-    alignas alignof asm auto bool case catch cdef char cimport class complex const constexpr cpdef ctypedef
-    decltype default delete do double enum explicit export extern float friend goto inline int integer long
-    mutable namespace new noexcept nullptr operator private protected public register short signed sizeof static
-    struct switch template this throw typedef typeid typename union unsigned using virtual void volatile
+    DEF ELIF ELSE IF NULL alignas alignof asm auto bool case catch cdef char cimport class complex const constexpr
+    cpdef ctypedef decltype default delete do double enum explicit export extern float friend gil goto include
+    inline int integer long mutable namespace new noexcept nogil nullptr operator private protected public
+    register short signed sizeof static struct switch template this throw typedef typeid typename union unsigned
+    using virtual void volatile
 """
 
 
