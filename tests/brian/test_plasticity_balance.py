@@ -201,3 +201,24 @@ def test_the_normalised_flow_is_stable_at_any_rate() -> None:
     network, plasticity = attached(rate_network(), nb.NormalizedFlow(rate=1e6 / second), dt=1 * ms)
     network.run(300 * ms)
     assert np.abs(plasticity["E"].imbalance[:]).max() < 1e-6
+
+
+@pytest.mark.parametrize("exponent", [1, 2, 3])
+def test_one_step_balances_power_law_units(exponent: int) -> None:
+    """Between pinned ends, with theta = 1: r = [x]_+^b is balanced where what comes in costs b times what goes out."""
+    unit = NeuronGroup(
+        1, f"dx/dt = (I - x)/(20*ms) : 1\nI : 1\nr = clip(x, 0, inf)**{exponent} : 1", method="euler", name="unit"
+    )
+    inputs = NeuronGroup(3, "r : 1", name="inputs")
+    readout = NeuronGroup(2, "dx/dt = (I - x)/(20*ms) : 1\nI : 1", method="euler", name="readout")
+    parts: list[Any] = [unit, inputs, readout]
+    for pre, post, weights, name in ((inputs, unit, [0.2, 0.5, 1.0], "into"), (unit, readout, [3.0, 4.0], "out")):
+        one = Synapses(pre, post, "w : 1\nI_post = w*r_pre : 1 (summed)", name=name)
+        one.connect()
+        one.w = weights
+        parts.append(one)
+    rule = nb.StochasticBalancing(rate=1e9 / second, theta=1.0)
+    network, _ = attached(parts, rule, dt=1 * ms, pinned=["inputs", "readout"])
+    network.run(1 * ms)
+    incoming, outgoing = (np.sum(network[name].w[:] ** 2) for name in ("into", "out"))
+    assert incoming == pytest.approx(exponent * outgoing, rel=1e-12)
