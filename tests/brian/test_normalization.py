@@ -110,15 +110,16 @@ def test_threads_do_not_lose_what_they_add(standalone: Path) -> None:
     """Many synapses on few neurons: threads that add to one sum at the same time would meet all the time."""
     prefs.devices.cpp_standalone.openmp_threads = 2
     try:
-        group = NeuronGroup(400, "v : 1", threshold="False", name="E")
-        few = NeuronGroup(3, "v : 1", threshold="False", name="F")
-        one = Synapses(group, few, "w : 1", on_pre="v_post += w", name="one")
-        one.connect(i=np.repeat(np.arange(400), 3 * 20), j=np.tile(np.arange(3), 400 * 20))
-        weights = np.random.default_rng(0).normal(size=24000)
+        rng = np.random.default_rng(0)
+        many = NeuronGroup(100_000, "v : 1", threshold="False", name="many")
+        few = NeuronGroup(3, "v : 1", threshold="False", name="few")
+        one = Synapses(many, few, "w : 1", on_pre="v_post += w", name="one")
+        post, weights = rng.integers(0, 3, 300_000), rng.normal(size=300_000)
+        one.connect(i=np.repeat(np.arange(100_000), 3), j=post)
         one.w = weights
-        Network(group, few, one, nb.IncomingNormalization(one, 1 * ms, target=[1, 2, 3])).run(0.5 * ms)
+        Network(many, few, one, nb.IncomingNormalization(one, 1 * ms, target=[1, 2, 3])).run(3 * ms)
         device.build(directory=str(standalone), compile=True, run=True, debug=False)
-        sums = np.bincount(np.arange(24000) % 3, np.abs(weights))
-        np.testing.assert_allclose(one.w[:], weights * (np.array([1, 2, 3]) / sums)[np.arange(24000) % 3], rtol=1e-9)
+        factors = np.array([1, 2, 3]) / np.bincount(post, np.abs(weights))
+        np.testing.assert_allclose(one.w[:], weights * factors[post], rtol=1e-9)
     finally:
         prefs.devices.cpp_standalone.openmp_threads = 0
