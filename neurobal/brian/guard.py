@@ -81,7 +81,8 @@ def check_same_model(plasticity: BrianObject, examined: Examined) -> None:
 
 def _companions(plasticity: BrianObject) -> Iterator[BrianObject]:
     """All objects, by name, of the networks that hold a plasticity: of the one that runs, if that is known."""
-    networks = [network for network in Network.__instances__() if plasticity in network.objects]
+    living = [network for network in (reference() for reference in Network.__instances__()) if network is not None]
+    networks = [network for network in living if plasticity in network.objects]
     if plasticity._network is not None:
         networks = [network for network in networks if network.id == plasticity._network]
     objects = _get_all_objects({obj for network in networks for obj in network.objects})
@@ -103,9 +104,9 @@ def _touches(obj: BrianObject, examined: Examined) -> str | None:
             return f"connects {' and '.join(dict.fromkeys(ends))}"
     if isinstance(obj, CodeRunner) and parent(obj.group).id in moving:
         return f"runs code on {moving[parent(obj.group).id]}"
-    variables = getattr(obj, "variables", {}).values()
-    linked = [v.owner for v in variables if v.owner is not None and parent(v.owner).id in moving]
-    return f"is linked to variables of {parent(linked[0]).name}" if linked else None
+    owners = [getattr(variable, "owner", None) for variable in getattr(obj, "variables", {}).values()]
+    linked = [parent(owner).name for owner in owners if owner is not None and parent(owner).id in moving]
+    return f"is linked to variables of {linked[0]}" if linked else None
 
 
 def _value(obj: BrianObject, name: str, run_namespace: Any) -> float | None:
