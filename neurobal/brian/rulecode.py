@@ -132,8 +132,10 @@ def _kind_and_dimension(step: str, dimensions: Mapping[str, Any]) -> tuple[str, 
             str_to_sympy(step)  # so does Brian2, but not before the run starts
         except Exception as error:
             reason = str(error).partition("': ")[2] or str(error)
-            hint = "" if "single comparisons" in reason else " Does a condition lack its int(...)?"
-            raise SyntaxError(f"Brian2 cannot compute this: {reason}.{hint}") from None
+            conditions = (ast.Compare, ast.BoolOp, ast.Not)
+            if "single comparisons" not in reason and any(isinstance(n, conditions) for n in ast.walk(ast.parse(step))):
+                reason = "it computes with a condition, which is true or false; int(condition) is 1 or 0"
+            raise SyntaxError(f"Brian2 cannot compile this: {reason}.") from None
     return kind, dimension
 
 
