@@ -340,6 +340,33 @@ def test_weights_that_are_no_longer_finite_are_a_change(dense: np.ndarray, value
     assert "neurons[1] to neurons[0]" in certificate.message
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("x", 1.0, "function preserved"),  # a state, no constant
+        ("drive", -1.0, "parameter 'drive' of E[1] went from 2 to -1"),
+        ("drive", np.inf, "values of 'drive' are no longer finite"),
+        ("drive", np.nan, "values of 'drive' are no longer finite"),
+        ("w", np.inf, "values of 'S' are no longer finite"),
+    ],
+)
+def test_values_of_a_simulated_network_that_broke_are_named(name: str, value: float, said: str) -> None:
+    from brian2 import BrianLogger, Network, NeuronGroup, Synapses, ms
+
+    BrianLogger.suppress_name("unused_brian_object")
+    cells = NeuronGroup(3, "dx/dt = (drive - x + I)/(10*ms) : 1\ndrive : 1\nI : 1", method="euler", name="E", dt=1 * ms)
+    cells.drive = [1, 2, 3]
+    synapses = Synapses(cells, cells, "w : 1\nI_post = w*x_pre : 1 (summed)", name="S")
+    synapses.connect(condition="i != j")
+    synapses.w = 0.1
+    network = Network(cells, synapses)
+    before = nb.as_circuit(network)
+    (synapses if name == "w" else cells).variables[name].get_value()[1] = value
+    certificate = nb.verify(before, network)
+    assert certificate.preserved is (name == "x") and said in certificate.message
+    assert certificate.signs_preserved is (name == "x")
+
+
 def test_networks_of_different_size_are_refused(dense: np.ndarray) -> None:
     with pytest.raises(nb.InvalidInputError, match="different populations"):
         nb.verify(dense, dense[:7, :7])
