@@ -8,7 +8,6 @@ the residual.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -16,8 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from neurobal.adapters import as_circuit
-from neurobal.circuit import Circuit, Projection
-from neurobal.errors import InvalidInputError
+from neurobal.circuit import Circuit, Parameter, Projection
+from neurobal.errors import InvalidInputError, NotFiniteError
 from neurobal.fitting import Equations, fit
 
 Array: TypeAlias = np.ndarray
@@ -84,17 +83,14 @@ def verify(before: Any, after: Any, *, pinned: Any = None, homogeneity: Any = No
             second = first.binding.reread(after)
         else:
             second = as_circuit(after, pinned=pinned, homogeneity=homogeneity)
-    except InvalidInputError as error:
-        if "finite" not in str(error):
-            raise
-        named = re.search(r"'[^']+'", str(error))  # the first name is that of the variable or of the projection
-        return _refusal(first, f"values of {named[0] if named else 'it'} are no longer finite. {error}")
+    except NotFiniteError as error:
+        return _refusal(first, f"no longer finite: {error.what}. {error}")
     _same_shape(first, second)
     difference = _first_difference(first, second)
     if difference is not None:
         return _refusal(first, difference)
     equations = _equations(first, second)
-    h, suspects = fit(equations, tolerance_of(second))
+    h, suspects = fit(equations, tolerance_of(first, second))
     log_scale = equations.by_population(h)
     return certify(first, second, log_scale, suspects)
 
@@ -125,13 +121,13 @@ def certify(
         for key, parameter in population.parameters.items():
             new = after.populations[name].parameters[key].values
             moves = np.where(parameter.values == 0, 0.0, parameter.power * log_scale[name])
-            gap = np.abs(_log_ratio(parameter.values, new) - moves)
+            gap = np.abs(_log_ratio(parameter.values, new) - moves) / _blur(parameter, new)
             if gap.size and gap.max() > residual:
                 residual = float(gap.max())
                 worst = f"parameter {key!r} of {name}[{int(gap.argmax())}]"
             signs = signs and bool(np.array_equal(np.sign(parameter.values), np.sign(new)))
             exact = exact and _same_mantissas(parameter.values, new)
-    tolerance = tolerance_of(after)
+    tolerance = tolerance_of(before, after)
     fits = signs and residual <= tolerance
     preserved = (None if blind or before.basis == "assumed" else True) if fits else False
     scale = {name: np.exp(h) for name, h in log_scale.items()}
@@ -156,9 +152,18 @@ def certify(
     return Certificate(preserved, before.basis, residual, _unwrapped(before, scale), signs, exact and signs, message)
 
 
-def tolerance_of(circuit: Circuit) -> float:
+def tolerance_of(before: Circuit, after: Circuit) -> float:
     """The residual that rounding explains, by the precision that the weights are stored in."""
-    return max((TOLERANCE[p.weight.dtype] for p in circuit), default=TOLERANCE[np.dtype(np.float64)])
+    once = max((TOLERANCE[p.weight.dtype] for p in after), default=TOLERANCE[np.dtype(np.float64)])
+    return before.roundings * once
+
+
+def _blur(parameter: Parameter, new: Array) -> Array:
+    """How many times more than in itself a value is rounded, since its sum with an origin is stored."""
+    if not parameter.origin:
+        return np.ones(new.shape)
+    least = np.minimum(np.abs(parameter.values), np.abs(new))
+    return 1 + np.divide(abs(parameter.origin), least, out=np.zeros(new.shape), where=least > 0)
 
 
 def _equations(before: Circuit, after: Circuit) -> Equations:
@@ -175,11 +180,11 @@ def _equations(before: Circuit, after: Circuit) -> Equations:
         equations.add(one.post, one.post_index, a, one.pre, one.pre_index, b, ratio)
     for name, population in before.populations.items():
         for key, parameter in population.parameters.items():
-            ratio = _log_ratio(parameter.values, after.populations[name].parameters[key].values)
-            everyone = np.arange(population.size)
-            equations.add(
-                name, everyone, np.where(parameter.values == 0, 0.0, parameter.power), None, everyone, 0.0, ratio
-            )
+            new = after.populations[name].parameters[key].values
+            blur, everyone = _blur(parameter, new), np.arange(population.size)
+            power = np.where(parameter.values == 0, 0.0, parameter.power / blur)
+            ratio = _log_ratio(parameter.values, new) / blur
+            equations.add(name, everyone, power, None, everyone, 0.0, ratio)
     return equations
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from neurobal.containers import Restore, flat_weights, read_matrix
-from neurobal.errors import InvalidInputError, did_you_mean
+from neurobal.errors import InvalidInputError, NotFiniteError, did_you_mean
 from neurobal.selection import neuron_mask, tie_labels
 
 Array: TypeAlias = np.ndarray
@@ -24,10 +24,14 @@ BIAS_SUFFIX = ".bias"
 
 @dataclass(frozen=True, eq=False)
 class Parameter:
-    """A per-neuron constant of the model that moves with its neuron as ``values * λ**power``."""
+    """A per-neuron constant of the model that moves with its neuron as ``values * λ**power``.
+
+    ``values`` are measured from ``origin``, where what is stored is their sum: then their last digits are lost.
+    """
 
     values: Array
     power: float
+    origin: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +128,7 @@ class Circuit:
         self.advice = ""  # how to change the model so that more of it can be balanced
         self.assumptions: list[str] = []  # what else has to be so for the basis "assumed"
         self.uncertified: frozenset[str] = frozenset()  # projections whose weights something else changes, too
+        self.roundings = 1.0  # how many times more than one rescaling rounds, many small ones in a run do
 
     def add(
         self,
@@ -133,14 +138,15 @@ class Circuit:
         pinned: Any = False,
         tied: Any = None,
         bias: Any = None,
-        parameters: Mapping[str, tuple[Any, float]] | None = None,
+        parameters: Mapping[str, tuple[Any, float] | tuple[Any, float, float]] | None = None,
     ) -> None:
         """Add a population.
 
         ``pinned``: True, a mask (size,), indices or a slice. ``tied``: True (one λ for all) or labels (size,): equal
         labels share λ, negative integers are not tied. ``bias`` (size,) scales along like a weight from a constant
         unit: it is projection ``name + '.bias'``, costed only if a dict of costs names it. ``parameters``: name ->
-        (values (size,), power), constants that must move by λ**power for the function to be preserved.
+        (values (size,), power), constants that must move by λ**power for the function to be preserved; a third number
+        is the origin that values are measured from.
         """
         if name in self.populations:
             raise InvalidInputError(f"Circuit.add: there is already a population {name!r}.")
@@ -154,8 +160,10 @@ class Circuit:
             neuron_mask(pinned, size, f"pinned, population {name!r}"),
             tie_labels(tied, size, f"tied, population {name!r}"),
             {
-                key: Parameter(_per_neuron(values, size, f"parameter {key!r} of population {name!r}"), float(power))
-                for key, (values, power) in (parameters or {}).items()
+                key: Parameter(
+                    _per_neuron(values, size, f"parameter {key!r} of population {name!r}"), *map(float, moves)
+                )
+                for key, (values, *moves) in (parameters or {}).items()
             },
         )
         if bias is not None:
@@ -227,7 +235,7 @@ class Circuit:
         after = self._like()
         for name, population in self.populations.items():
             moved = {
-                key: Parameter(multiplied(p.values, p.power * log_scale[name], dyadic=dyadic), p.power)
+                key: replace(p, values=multiplied(p.values, p.power * log_scale[name], dyadic=dyadic))
                 for key, p in population.parameters.items()
             }
             after.populations[name] = replace(population, parameters=moved)
@@ -273,7 +281,7 @@ class Circuit:
                 homogeneity=_copied(population.homogeneity),
                 pinned=population.pinned.copy(),
                 tied=_copied(population.tied),
-                parameters={k: Parameter(p.values.copy(), p.power) for k, p in population.parameters.items()},
+                parameters={k: replace(p, values=p.values.copy()) for k, p in population.parameters.items()},
             )
         for name, projection in self.projections.items():
             after.projections[name] = replace(
@@ -290,7 +298,7 @@ class Circuit:
         after = Circuit()
         after.binding, after.basis, after.is_matrix = self.binding, self.basis, self.is_matrix
         after.notes, after.advice, after.assumptions = list(self.notes), self.advice, list(self.assumptions)
-        after.uncertified = self.uncertified
+        after.uncertified, after.roundings = self.uncertified, self.roundings
         return after
 
     def _append(self, projection: Projection) -> None:
@@ -359,9 +367,10 @@ def check_finite(weight: Array, post_index: Array, pre_index: Array, name: str, 
     if not np.all(np.isfinite(weight)):
         bad = np.flatnonzero(~np.isfinite(weight))
         e = bad[0]
-        raise InvalidInputError(
+        raise NotFiniteError(
             f"Projection {name!r}: {bad.size} of {weight.size} weights are not finite; the first is {weight[e]} at the "
-            f"synapse from {pre}[{pre_index[e]}] to {post}[{post_index[e]}]. Repair or remove these synapses."
+            f"synapse from {pre}[{pre_index[e]}] to {post}[{post_index[e]}]. Repair or remove these synapses.",
+            f"weights of {name!r}",
         )
 
 
@@ -376,8 +385,13 @@ def _per_neuron(values: Any, size: int, what: str) -> Array:
     array = _float_copy(values, what)
     if array.ndim == 0:
         array = np.full(size, array)
-    if array.shape != (size,) or not np.all(np.isfinite(array)):
-        raise InvalidInputError(f"The {what}: expected {size} finite numbers, got shape {array.shape}.")
+    if array.shape != (size,):
+        raise InvalidInputError(f"The {what}: expected {size} numbers, got shape {array.shape}.")
+    bad = np.flatnonzero(~np.isfinite(array))
+    if bad.size:
+        raise NotFiniteError(
+            f"The {what}: {bad.size} of {size} values are not finite; the first is {array[bad[0]]} at {bad[0]}.", what
+        )
     return array
 
 

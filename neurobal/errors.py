@@ -27,6 +27,14 @@ class InvalidInputError(NeurobalError, ValueError):
     """An argument has a wrong shape, value or unit, or names something that does not exist."""
 
 
+class NotFiniteError(InvalidInputError):
+    """Weights or parameters are infinite or no numbers; ``what`` they are."""
+
+    def __init__(self, message: str, what: str) -> None:
+        super().__init__(message)
+        self.what = what
+
+
 class UnknownValuesError(NeurobalError):
     """Values that a standalone simulation will have are not known before it runs."""
 

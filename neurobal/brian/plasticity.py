@@ -13,19 +13,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from brian2 import Clock, NeuronGroup, Quantity, get_local_namespace, second
+from brian2 import Clock, NeuronGroup, Quantity, get_local_namespace, prefs, second
 from brian2.core.base import BrianObject
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.utils.logger import get_logger
 
 from neurobal.brian.costing import largest_power, terms_unseen
-from neurobal.brian.guard import check_constants
+from neurobal.brian.finite import FINITE_OR
+from neurobal.brian.guard import check_constants, check_same_model, guard
 from neurobal.brian.measuring import Measure, measure
 from neurobal.brian.objects import parent
 from neurobal.brian.reading import examine, snapshot
 from neurobal.brian.rulecode import check_rule
 from neurobal.brian.runner import Runner, Sum
-from neurobal.brian.soma import DRAW, FAINT, LEAST, MOST, MOVE, MOVE_DYADIC, SENSE, SOMA, TOTALS
+from neurobal.brian.soma import BOUND, DRAW, MOST, MOVE, MOVE_DYADIC, NEVER, SENSE, SOMA, TOTALS
 from neurobal.brian.synapsecode import power_of
 from neurobal.brian.synapsepass import SynapsePass
 from neurobal.circuit import Circuit
@@ -50,6 +51,10 @@ ALLOW = (
 )
 
 
+# In tens of thousands of updates rounding errors add up to so many times what a certificate allows one rescaling.
+ROUNDINGS = 10.0
+
+
 class Plasticity(BrianObject):
     """Rescale neurons by a local rule while the network runs. Add it to the network; it owns all it needs.
 
@@ -63,7 +68,7 @@ class Plasticity(BrianObject):
     dt
         Time between two updates (a Quantity; not smaller than the time step of the simulation).
     cost, pinned, scaling, homogeneity, namespace, level
-        As in `balance`. Weights of costs are plain numbers here.
+        As in `balance`.
     allow
         Names of constants in another plasticity rule of the same synapses (wmax, dA) that do not scale, and stay as
         they are. Without it they are an error: the other rule moves rescaled weights by other steps than before.
@@ -108,6 +113,8 @@ class Plasticity(BrianObject):
         try:
             examined = examine(network, pinned, homogeneity, scaling, names, level + 1, names_of(allow))
         except NotHomogeneousError as error:
+            if not error.allowable:
+                raise
             raise NotHomogeneousError(f"{error}\n{ALLOW}") from None
         self._motion = examined.motion
         self._check_other_rules()
@@ -121,8 +128,9 @@ class Plasticity(BrianObject):
         self._before: Circuit | None = None
         self._unit: float | None = None
         self._measured: Measure | None = None
+        self._guarded = False
         self._power = largest_power(cost, self._motion.synapses)
-        check_rule(self.rule, self._power)
+        check_rule(self.rule, self._power, step)
         # Before its runners, so that they make their code from what it finds at the start of a run.
         BrianObject.__init__(self, name=name, when="end", order=-10)
         self._clock = Clock(dt=step * second, name=f"{self.name}_clock")
@@ -148,18 +156,21 @@ class Plasticity(BrianObject):
 
     @property
     def before(self) -> Circuit:
-        """The network as it was before the first update, for `verify`."""
-        if self._before is None:
-            self._before = self._read()
-        return self._before
+        """The network as it was before the first update, for `verify`.
+
+        What other plasticities move counts as pinned here: with several of them take ``nb.as_circuit(network)`` before
+        the run, and verify against that.
+        """
+        return self._read() if self._before is None else self._before
 
     def _read(self) -> Circuit:
         circuit = snapshot(self._examined)
+        circuit.roundings = ROUNDINGS
         circuit.uncertified = frozenset(
             projection
-            for projection in circuit.projections
-            for name in self._motion.synapses
-            if projection.partition(".")[0] == name and self._changed_by_model(name)
+            for name, moves in self._motion.synapses.items()
+            for projection, weight in moves.projections(name).items()
+            if (name, weight) in self._motion.changed
         )
         return circuit
 
@@ -181,8 +192,8 @@ class Plasticity(BrianObject):
 
     def _soma(self, group: str) -> NeuronGroup:
         """One helper neuron for each neuron of a group."""
-        size = len(self._groups[group])
-        soma = NeuronGroup(size, SOMA, clock=self._clock, name=f"{self.name}_{group}", namespace={})
+        size, names = len(self._groups[group]), {"finite_or": FINITE_OR}
+        soma = NeuronGroup(size, SOMA, clock=self._clock, name=f"{self.name}_{group}", namespace=names)
         soma.add_attribute("acts_on_networks")
         soma.acts_on_networks = True
         soma.scale = np.ones(size)
@@ -204,12 +215,18 @@ class Plasticity(BrianObject):
                 "homogeneity": self._homogeneity(name),
             }
             seen = {"cost_in": (soma, "seen_in", None), "cost_out": (soma, "seen_out", None)}
-            move = (MOVE_DYADIC if self._dyadic else MOVE).format(
-                most=MOST, least=LEAST, faint=FAINT, whole=self._whole, quantum=repr(self._quantum)
-            )
-            self._run(soma, draw + SENSE.format(faint=FAINT), 0, f"sense_{name}", {}, sums=TOTALS)
+            precision = np.finfo(prefs.core.default_float_dtype)
+            move = (BOUND + (MOVE_DYADIC if self._dyadic else MOVE)).format(
+                never=NEVER, most=MOST, reach=repr(self._reach(precision)), least=repr(float(np.sqrt(precision.eps))),
+                whole=self._whole, quantum=repr(self._quantum),
+            )  # fmt: skip
+            self._run(soma, draw + SENSE, 0, f"sense_{name}", {}, sums=TOTALS)
             self._run(soma, f"step = {self.rule.step}", 1, f"rule_{name}", seen, constants)
             self._run(soma, move, 2, f"move_{name}", {})
+
+    def _reach(self, precision: np.finfo) -> float:
+        """How far log-scales may go: what two of them multiply, both away from what is usual, is still a number."""
+        return 0.28 * float(np.log(precision.max)) / max(1.0, *map(abs, self._powers()))
 
     def _homogeneity(self, group: str) -> float:
         """b of what a group sends; the largest one if it sends several."""
@@ -227,11 +244,11 @@ class Plasticity(BrianObject):
         for name, moves in self._motion.groups.items():
             lines = []
             for variable, power in moves.powers.items():
-                origin, factor = moves.origins.get(variable, 0.0), power_of("nb_factor", "nb_inverse", power)
+                origin, factor = moves.origins.get(variable, 0.0), power_of("_nb_factor", "_nb_inverse", power)
                 moved = f"({variable} - ({origin!r}))*{factor} + ({origin!r})" if origin else f"{variable}*{factor}"
                 lines.append(f"{variable} = {moved}")
             soma = self._somas[name]
-            references = {"nb_factor": (soma, "factor", "_idx"), "nb_inverse": (soma, "inverse", "_idx")}
+            references = {"_nb_factor": (soma, "factor", "_idx"), "_nb_inverse": (soma, "inverse", "_idx")}
             if lines:
                 self._run(self._groups[name], "\n".join(lines), 4, f"follow_{name}", references)
 
@@ -264,6 +281,7 @@ class Plasticity(BrianObject):
         """Check what can only be known now, and measure where the network stands."""
         self._check_timing()
         self._claim()
+        check_same_model(self, self._examined)
         check_constants({**self._examined.groups, **self._synapses}, self._motion.assumed, run_namespace)
         if self._unit is None or isinstance(get_device(), RuntimeDevice):  # standalone: later values are not known here
             try:
@@ -276,8 +294,14 @@ class Plasticity(BrianObject):
         super().before_run(run_namespace)
 
     def after_run(self) -> None:
-        """Let other plasticities have the neurons."""
+        """Let other plasticities have the neurons; tell of steps that were none."""
         _claims.discard(self)
+        if isinstance(get_device(), RuntimeDevice):
+            self._warn_if_held()
+            if not self._guarded and any(np.any(soma.log_scale_[:]) for soma in self._somas.values()):
+                # From now on scales are not 1, also while this plasticity is not active.
+                weakref.finalize(self, guard({**self._examined.groups, **self._synapses}, self._motion.assumed))
+                self._guarded = True
         super().after_run()
 
     def _check_timing(self) -> None:
@@ -294,7 +318,9 @@ class Plasticity(BrianObject):
             return
         for other in list(_claims):
             for name, free in self._free.items():
-                same = other is not self and other.active and other._groups.get(name) is self._groups[name]
+                # One that is in no network any more may have been interrupted while it ran.
+                runs = other is not self and other.active and other._network == self._network
+                same = runs and other._groups.get(name) is self._groups[name]
                 if same and np.any(other._free[name] & free):
                     _claims.clear()  # there will be no run
                     raise NeurobalError(
@@ -316,7 +342,9 @@ class Plasticity(BrianObject):
                     counted[population][side] += alone * costs[name]
         if not any(np.any((sums > 0).all(axis=0) & self._free[name]) for name, sums in everything.items()):
             raise UnbalanceableError(
-                f"{self.name}: nothing can be balanced: no free neuron has both incoming and outgoing costed synapses. "
+                f"{self.name}: nothing can be balanced: "
+                + ("all weights are 0. Set them before the run. " if not found.mean else "")
+                + "no free neuron has both incoming and outgoing costed synapses. "
                 + circuit.advice
             )
         self._unit = 1 / found.mean if self._unit is None else self._unit
@@ -337,7 +365,7 @@ class Plasticity(BrianObject):
         soma.imbalance = np.divide(gap, both, out=np.zeros_like(both), where=both > 0)
         soma.total_in, soma.total_out = incoming.sum(), outgoing.sum()
         soma.total_gap, soma.total_free = np.abs(gap)[free].sum(), both[free].sum()
-        soma.total_imbalance = np.abs(gap)[free].sum() / max(both[free].sum(), FAINT)
+        soma.total_imbalance = np.abs(gap)[free].sum() / (both[free].sum() or 1.0)
 
     def _write_code(self, found: Measure | None, circuit: Circuit | None) -> None:
         """Give every pass its code: no more than it has to do."""
@@ -390,11 +418,29 @@ class Plasticity(BrianObject):
                     once=True,
                 )
 
+    def _warn_if_held(self) -> None:
+        for name, soma in self._somas.items():
+            held = np.flatnonzero(soma.held_[:])
+            if held.size:
+                soma.held_ = 0
+                reach = self._reach(np.finfo(soma.scale_[:].dtype))
+                logger.warn(
+                    f"{self.name}: {type(self.rule).__name__} gave neurons {listed(held)} of {name!r} steps that are "
+                    f"no numbers, or that lead beyond log-scales of ±{reach:.3g}. They stayed where they were then, "
+                    "and the function is preserved. Bound the rule, or its rate.",
+                    "held",
+                )
+
 
 # The plasticities of the run that is going on.
 _claims: weakref.WeakSet[Plasticity] = weakref.WeakSet()
 # All that there are.
 _alive: weakref.WeakSet[Plasticity] = weakref.WeakSet()
+
+
+def listed(neurons: Array) -> str:
+    """The first few of some neurons."""
+    return ", ".join(map(str, neurons[:5])) + (f" and {neurons.size - 5} more" if neurons.size > 5 else "")
 
 
 def names_of(allow: Any) -> tuple[str, ...]:

@@ -113,16 +113,16 @@ def snapshot(examined: Examined) -> Circuit:
     return circuit
 
 
-def _parameters(group: Any, motion: Motion) -> dict[str, tuple[np.ndarray, float]]:
+def _parameters(group: Any, motion: Motion) -> dict[str, tuple[np.ndarray, float, float]]:
     """The moving constants of a group, measured from where they are measured from, and these levels, which stay."""
     if group.name not in motion.groups:
         return {}
     moves = motion.groups[group.name]
-    levels = {key: (np.full(len(group), value), 0.0) for key, value in moves.levels.items()}
-    return levels | {
-        key: (values_of(float_array(group, key, "variable")) - moves.origins.get(key, 0.0), power)
-        for key, power in motion.parameters(group.name).items()
-    }
+    levels = {key: (np.full(len(group), value), 0.0, 0.0) for key, value in moves.levels.items()}
+    for key, power in motion.parameters(group.name).items():
+        origin = moves.origins.get(key, 0.0)
+        levels[key] = values_of(float_array(group, key, "variable")) - origin, power, origin
+    return levels
 
 
 def _add_projections(circuit: Circuit, synapses: Synapses, motion: Motion) -> None:

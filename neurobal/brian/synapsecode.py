@@ -1,6 +1,6 @@
 """Code for synapses while their neurons are balanced: follow the scales, and sum up the costs.
 
-A synapse sees its own weight and numbers of its two neurons: ``nb_factor_post`` and the like are those of their somas.
+A synapse sees its own weight and numbers of its two neurons: ``_nb_factor_post`` and the like are those of their somas.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ def follow_code(moves: SynapticMotion, mixed_autapses: bool) -> str:
     lines = ""
     for variable, (at_post, at_pre) in moves.powers.items():
         factors = [factor for side, power in (("post", at_post), ("pre", at_pre))
-                   for factor in factors_of(f"nb_factor_{side}", f"nb_inverse_{side}", power)]  # fmt: skip
+                   for factor in factors_of(f"_nb_factor_{side}", f"_nb_inverse_{side}", power)]  # fmt: skip
         if mixed_autapses and at_post + at_pre == 0:  # λ times 1/λ is not quite 1, and would add up
-            lines += f"nb_factor = {'*'.join(factors)}*int(nb_to != nb_from) + int(nb_to == nb_from)\n"
-            factors = ["nb_factor"]
+            lines += f"_nb_factor = {'*'.join(factors)}*int(_nb_to != _nb_from) + int(_nb_to == _nb_from)\n"
+            factors = ["_nb_factor"]
         lines += "".join(f"{variable} = {variable}*{factor}\n" for factor in factors)
     return lines
 
@@ -33,16 +33,15 @@ def cost_code(
     *,
     unrounded: bool,
     mixed_autapses: bool,
-    levels: str,
+    uneven: Sequence[str],
     hold: str,
 ) -> tuple[str, tuple[Sum, ...]]:
     """The costs of synapses, and to which sums of their neurons they are added.
 
     ``terms`` are (weight variable, power, code for the price of a synapse of weight 1). ``unrounded``: as the rule has
     the weights in mind. ``mixed_autapses``: there are self-connections of which some weights move and others do not, as
-    their two ends move alike; these balance nothing. ``levels`` is code that tells costs that have a balance from those
-    that have none, by the levels of their ends; empty where all have one. The sums of the side ``hold`` are held from
-    synapse to synapse.
+    their two ends move alike; these balance nothing. ``uneven``: some have no balance, which the levels of the neurons
+    on these sides tell. The sums of the side ``hold`` are held from synapse to synapse.
     """
     lines = ""
     shares: dict[str, list[str]] = {"post": [], "pre": []}
@@ -50,23 +49,25 @@ def cost_code(
         a, b = moves.powers[weight][0], -moves.powers[weight][1]
         seen = [weight]
         if unrounded:  # the rule sees un-rounded weights
-            seen += [power_of(f"nb_lead_{side}", f"nb_lag_{side}", exponent)
+            seen += [power_of(f"_nb_lead_{side}", f"_nb_lag_{side}", exponent)
                      for side, exponent in (("post", a), ("pre", -b)) if exponent]  # fmt: skip
-        lines += f"nb_w{k} = {'*'.join(seen)}\n"
+        lines += f"_nb_w{k} = {'*'.join(seen)}\n"
         magnitude = (
-            f"nb_w{k}*nb_w{k}" if power == 2 else f"abs(nb_w{k})**({power!r})" if power != 1 else f"abs(nb_w{k})"
+            f"_nb_w{k}*_nb_w{k}" if power == 2 else f"abs(_nb_w{k})**({power!r})" if power != 1 else f"abs(_nb_w{k})"
         )
-        counts = f"*int({levels} > -0.5)" if levels else ""
-        counts += "*int(nb_to != nb_from)" if mixed_autapses and a == b else ""
-        lines += f"nb_c{k} = {price}*{magnitude}{counts}\n"
+        falls = "+".join(f"({exponent!r})*_nb_level_{side}" for side, exponent in (("post", a), ("pre", -b))
+                         if side in uneven and exponent)  # fmt: skip
+        counts = f"*int({falls} > -0.5)" if falls else ""
+        counts += "*int(_nb_to != _nb_from)" if mixed_autapses and a == b else ""
+        lines += f"_nb_c{k} = {price}*{magnitude}{counts}\n"
         for side, exponent in (("post", a), ("pre", b)):
             if exponent:
-                shares[side].append(f"nb_c{k}" if exponent == 1 else f"{exponent!r}*nb_c{k}")
+                shares[side].append(f"_nb_c{k}" if exponent == 1 else f"{exponent!r}*_nb_c{k}")
     sums = []
-    for side, total in (("post", "nb_raw_in_post"), ("pre", "nb_raw_out_pre")):
+    for side, total in (("post", "_nb_raw_in_post"), ("pre", "_nb_raw_out_pre")):
         if shares[side]:
-            lines += f"nb_{side} = {' + '.join(shares[side])}\n"
-            sums.append(Sum(f"nb_{side}", total, f"_{side}synaptic_idx", held=side == hold))
+            lines += f"_nb_{side} = {' + '.join(shares[side])}\n"
+            sums.append(Sum(f"_nb_{side}", total, f"_{side}synaptic_idx", held=side == hold))
     return lines, tuple(sums)
 
 

@@ -44,14 +44,13 @@ class SynapsePass:
         references: dict[str, tuple[Any, str, str | None]] = {}
         for side in self._moving:
             for variable in SEEN:
-                references[f"nb_{variable}_{side}"] = (somas[self._ends[side]], variable, f"_{side}synaptic_idx")
-        references["nb_to"] = (synapses, "_synaptic_post", None)
-        references["nb_from"] = (synapses, "_synaptic_pre", None)
+                references[f"_nb_{variable}_{side}"] = (somas[self._ends[side]], variable, f"_{side}synaptic_idx")
+        references["_nb_to"] = (synapses, "_synaptic_post", None)
+        references["_nb_from"] = (synapses, "_synaptic_pre", None)
         self.count, self.follow = (
             Runner(synapses, "", clock, order, f"{owner}_{what}_{synapses.name}", references)
             for what, order in (("count", -1), ("follow", 3))
         )
-        self._prices = 0
 
     def set_code(self, terms: Mapping[str, Sequence[Term]], *, fused: bool, uneven: bool, projection: Any) -> None:
         """Decide what the passes do in the next run.
@@ -63,14 +62,14 @@ class SynapsePass:
         listed = [(weight, term) for weight, some in terms.items() for term in some]
         # Self-connections whose two ends move alike stay as they are, and balance nothing.
         idle = [post + pre == 0 for post, pre in self.moves.powers.values()] if self._has_autapses(projection) else []
-        apart = ("nb_to", "nb_from") if idle and all(idle) else ()
+        apart = ("_nb_to", "_nb_from") if idle and all(idle) else ()
         mixed = any(idle) and not all(idle)
         code, sums = cost_code(
             self.moves,
-            [(weight, term.power, self._price(counter, term)) for weight, term in listed],
+            [(weight, term.power, self._price(counter, term, k)) for k, (weight, term) in enumerate(listed)],
             unrounded=self._unrounded,
             mixed_autapses=mixed,
-            levels=self._levels() if uneven else "",
+            uneven=self._moving if uneven else (),
             hold=_side_with_longer_runs(projection),
         )
         follow, moved = follow_code(self.moves, mixed), list(self.moves.powers)
@@ -81,26 +80,22 @@ class SynapsePass:
             self.count.set_code(code, sums, apart)
             self.follow.set_code(follow, (), apart, moved)
 
-    def _price(self, counter: Runner, term: Term) -> str:
+    def _price(self, counter: Runner, term: Term, position: int) -> str:
         """Code for what a synapse of unit weight costs: a number, or the name of an array with one for each synapse."""
         if np.ndim(term.weight) == 0:
             return repr(float(term.weight) * term.power)
         values = np.asarray(term.weight, dtype=float) * term.power
-        self._prices += 1
-        name = f"nb_price{self._prices}_{counter.name}"
-        counter.variables.add_array(name, size=values.size, values=values, index="_idx")
+        name = f"_nb_price{position}_{counter.name}"
+        if name not in counter.variables:
+            counter.variables.add_array(name, size=values.size, values=values, index="_idx")
+        else:
+            counter.variables[name].set_value(values)
         return name
 
     def _has_autapses(self, projection: Projection | None) -> bool:
         if self._ends["post"] != self._ends["pre"]:
             return False
         return projection is None or bool(np.any(projection.post_index == projection.pre_index))
-
-    def _levels(self) -> str:
-        """Code that is below zero for synapses without a balance."""
-        weight = next(iter(self.moves.projections("").values()))
-        powers = dict(zip(("post", "pre"), self.moves.powers[weight], strict=True))
-        return "+".join(f"({powers[side]!r})*nb_level_{side}" for side in self._moving)
 
 
 def _side_with_longer_runs(projection: Projection | None) -> str:

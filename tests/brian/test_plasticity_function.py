@@ -317,7 +317,7 @@ def test_ten_thousand_updates() -> None:
 def test_rounding_of_many_small_updates_does_not_add_up() -> None:
     """Steps that are almost the same from update to update, of scales that start at 1: rounded the same way each time.
 
-    Factors that are rounded as they come leave ten times as much.
+    Steps that do not wait until they are large enough leave ten times as much.
     """
     count = 60
     weights = np.zeros((count, count))
@@ -330,6 +330,7 @@ def test_rounding_of_many_small_updates_does_not_add_up() -> None:
     network.run(3 * second)
     certificate = nb.verify(plasticity.before, network)
     assert certificate.preserved and certificate.residual < 3e-14
+    assert 1e-4 < np.abs(plasticity["E"].log_scale[:]).max() < 1e-3
     np.testing.assert_allclose(np.log(plasticity["E"].scale[:]), plasticity["E"].log_scale[:], rtol=0, atol=2e-14)
 
 
