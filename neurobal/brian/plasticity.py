@@ -13,20 +13,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from brian2 import Clock, NeuronGroup, Quantity, get_local_namespace, prefs, second
+from brian2 import Clock, NeuronGroup, Quantity, get_local_namespace, second
 from brian2.core.base import BrianObject
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.utils.logger import get_logger
 
 from neurobal.brian.costing import largest_power, terms_unseen
-from neurobal.brian.finite import FINITE_OR
 from neurobal.brian.guard import check_constants, check_same_model, guard
 from neurobal.brian.measuring import Measure, measure
 from neurobal.brian.objects import parent
 from neurobal.brian.reading import examine, snapshot
 from neurobal.brian.rulecode import check_rule
 from neurobal.brian.runner import Runner, Sum
-from neurobal.brian.soma import BOUND, DRAW, MOST, MOVE, MOVE_DYADIC, NEVER, SENSE, SOMA, TOTALS
+from neurobal.brian.soma import DRAW, SENSE, TOTALS, make_soma, move_code, quantum, reach_of
 from neurobal.brian.synapsecode import power_of
 from neurobal.brian.synapsepass import SynapsePass
 from neurobal.circuit import Circuit
@@ -124,7 +123,6 @@ class Plasticity(BrianObject):
         self._examined = examined
         self._cost, self._dyadic = cost, dyadic
         self._whole = common_step(self._powers()) if dyadic else 1
-        self._quantum = self._whole * float(np.log(2))
         self._before: Circuit | None = None
         self._unit: float | None = None
         self._measured: Measure | None = None
@@ -192,21 +190,17 @@ class Plasticity(BrianObject):
 
     def _soma(self, group: str) -> NeuronGroup:
         """One helper neuron for each neuron of a group."""
-        size, names = len(self._groups[group]), {"finite_or": FINITE_OR}
-        soma = NeuronGroup(size, SOMA, clock=self._clock, name=f"{self.name}_{group}", namespace=names)
+        seed = [self.rule.seed, len(self.contained_objects)]
+        soma = make_soma(self._free[group], self._clock, f"{self.name}_{group}", seed)
         soma.add_attribute("acts_on_networks")
         soma.acts_on_networks = True
-        soma.scale = np.ones(size)
-        soma.factor = soma.inverse = soma.lead = soma.lag = np.ones(size)
-        soma.free = self._free[group].astype(float)
-        streams = np.random.default_rng([self.rule.seed, len(self.contained_objects)])
-        soma.random_state = streams.integers(1, 2147483646, size)
         self.contained_objects.append(soma)
         return soma
 
     def _add_rule(self, dt: float) -> None:
         """Costs to steps, steps to factors: per neuron."""
         draw = DRAW if "uniform" in self.rule.step else ""
+        move = move_code(self._powers(), self._whole if self._dyadic else None)
         for name, soma in self._somas.items():
             constants = {
                 **self.rule.values,
@@ -215,18 +209,9 @@ class Plasticity(BrianObject):
                 "homogeneity": self._homogeneity(name),
             }
             seen = {"cost_in": (soma, "seen_in", None), "cost_out": (soma, "seen_out", None)}
-            precision = np.finfo(prefs.core.default_float_dtype)
-            move = (BOUND + (MOVE_DYADIC if self._dyadic else MOVE)).format(
-                never=NEVER, most=MOST, reach=repr(self._reach(precision)), least=repr(float(np.sqrt(precision.eps))),
-                whole=self._whole, quantum=repr(self._quantum),
-            )  # fmt: skip
             self._run(soma, draw + SENSE, 0, f"sense_{name}", {}, sums=TOTALS)
             self._run(soma, f"step = {self.rule.step}", 1, f"rule_{name}", seen, constants)
             self._run(soma, move, 2, f"move_{name}", {})
-
-    def _reach(self, precision: np.finfo) -> float:
-        """How far log-scales may go: what two of them multiply, both away from what is usual, is still a number."""
-        return 0.28 * float(np.log(precision.max)) / max(1.0, *map(abs, self._powers()))
 
     def _homogeneity(self, group: str) -> float:
         """b of what a group sends; the largest one if it sends several."""
@@ -385,7 +370,7 @@ class Plasticity(BrianObject):
         """By group, what the rule has in mind but has not emitted yet."""
         if not self._dyadic or not isinstance(get_device(), RuntimeDevice):
             return {}
-        return {name: soma.remainder_[:] * self._quantum for name, soma in self._somas.items()}
+        return {name: soma.remainder_[:] * quantum(self._whole) for name, soma in self._somas.items()}
 
     def _go_without_measure(self, error: UnknownValuesError) -> None:
         """Standalone, with weights or connections that only the simulation will know: count them there."""
@@ -423,7 +408,7 @@ class Plasticity(BrianObject):
             held = np.flatnonzero(soma.held_[:])
             if held.size:
                 soma.held_ = 0
-                reach = self._reach(np.finfo(soma.scale_[:].dtype))
+                reach = reach_of(self._powers(), soma.scale_[:].dtype)
                 logger.warn(
                     f"{self.name}: {type(self.rule).__name__} gave neurons {listed(held)} of {name!r} steps that are "
                     f"no numbers, or that lead beyond log-scales of ±{reach:.3g}. They stayed where they were then, "

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from brian2 import Clock, NeuronGroup, prefs
+
+from neurobal.brian.finite import FINITE_OR
 from neurobal.brian.runner import Sum
+
+Array: TypeAlias = np.ndarray
 
 # What a neuron keeps: the live sums of its costs, what the rule sees, and its scales.
 SOMA = """
@@ -104,3 +113,34 @@ lag = 1.0/lead
 
 MOST = 20.0  # of one step: a factor of 5e8, more than any sensible rule asks for
 NEVER = 1e30  # no step: it was nan or infinite
+
+
+def make_soma(free: Array, clock: Clock, name: str, seed: Sequence[int]) -> NeuronGroup:
+    """One helper neuron for each neuron of a group; ``free``: those that may move, ``seed``: of their random streams."""
+    soma = NeuronGroup(free.size, SOMA, clock=clock, name=name, namespace={"finite_or": FINITE_OR})
+    soma.scale = soma.factor = soma.inverse = soma.lead = soma.lag = np.ones(free.size)
+    soma.free = free.astype(float)
+    soma.random_state = np.random.default_rng(seed).integers(1, 2147483646, free.size)
+    return soma
+
+
+def move_code(powers: Sequence[float], whole: int | None) -> str:
+    """The code from the rule's step to factors.
+
+    ``powers`` of λ occur in the model. Scales are emitted as powers of ``2**whole``, or, if that is None, as they are.
+    """
+    dtype = prefs.core.default_float_dtype
+    bound = BOUND.format(never=NEVER, most=MOST, reach=repr(reach_of(powers, dtype)))
+    if whole is None:
+        return bound + MOVE.format(least=repr(float(np.sqrt(np.finfo(dtype).eps))))
+    return bound + MOVE_DYADIC.format(whole=whole, quantum=repr(quantum(whole)))
+
+
+def quantum(whole: int) -> float:
+    """The step of log-scales that are emitted as powers of ``2**whole``."""
+    return whole * float(np.log(2))
+
+
+def reach_of(powers: Sequence[float], dtype: Any) -> float:
+    """How far log-scales may go: what two of them multiply, both away from what is usual, is still a number."""
+    return 0.28 * float(np.log(np.finfo(dtype).max)) / max(1.0, *map(abs, powers))
