@@ -116,7 +116,7 @@ NEVER = 1e30  # no step: it was nan or infinite
 
 
 def make_soma(free: Array, clock: Clock, name: str, seed: Sequence[int]) -> NeuronGroup:
-    """One helper neuron for each neuron of a group; ``free``: those that may move, ``seed``: of their random streams."""
+    """One helper neuron for each neuron of a group; ``free`` ones may move, ``seed`` is of their random streams."""
     soma = NeuronGroup(free.size, SOMA, clock=clock, name=name, namespace={"finite_or": FINITE_OR})
     soma.scale = soma.factor = soma.inverse = soma.lead = soma.lag = np.ones(free.size)
     soma.free = free.astype(float)

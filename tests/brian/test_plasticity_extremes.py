@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
-from brian2 import Network, NeuronGroup, SpikeMonitor, Synapses, defaultclock, ms, network_operation, prefs, second
+from brian2 import Network, NeuronGroup, SpikeMonitor, Synapses, defaultclock, ms, network_operation, second
 from test_plasticity import QUICK, attached, coarse, matrix, rate_network
+from test_plasticity_function import single_precision
 
 import neurobal as nb
 
-__all__ = ["coarse"]
+__all__ = ["coarse", "single_precision"]
 Array: TypeAlias = np.ndarray
 
 SPIKING = """
@@ -155,15 +155,7 @@ def test_large_steps_are_exact(size: float) -> None:
     assert nb.verify(plasticity.before, network).residual < 1e-13
 
 
-@pytest.fixture
-def single() -> Iterator[None]:
-    before = prefs.core.default_float_dtype
-    prefs.core.default_float_dtype = np.float32
-    yield
-    prefs.core.default_float_dtype = before
-
-
-def test_many_updates_in_single_precision(single: None) -> None:
+def test_many_updates_in_single_precision(single_precision: None) -> None:
     """Steps below √ε wait: without that the residual after as many updates is 5e-5."""
     network, plasticity = attached(rate_network(), nb.NormalizedFlow(rate=1 / second), dt=1 * ms)
     network.run(3 * second)
