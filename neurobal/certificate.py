@@ -61,23 +61,26 @@ class Certificate:
         return f"certificate: {self.message}"
 
 
-def verify(before: Any, after: Any, *, pinned: Any = None, homogeneity: Any = None) -> Certificate:
+def verify(before: Any, after: Any = None, *, pinned: Any = None, homogeneity: Any = None) -> Certificate:
     """Is ``after`` nothing but a rescaled ``before``?
 
     Parameters
     ----------
     before, after
         Circuits, matrices, or what `as_circuit` takes. If ``before`` was read from Brian2 objects, ``after`` may be
-        the network or list of objects to read again with the same declarations.
+        the network or list of objects to read again with the same declarations, or None: the objects themselves, as
+        they are now.
     pinned, homogeneity
         As in `balance`, for matrices: neurons that must not have moved, and how outputs grow with inputs.
 
     Raises
     ------
     InvalidInputError
-        The two have different populations or projections.
+        The two have different populations or projections; ``after`` is missing.
     """
     first = as_circuit(before, pinned=pinned, homogeneity=homogeneity)
+    if after is None and first.binding is None:
+        raise InvalidInputError("verify: say what to compare with, verify(before, after).")
     try:
         if first.binding is not None and not isinstance(after, Circuit):
             second = first.binding.reread(after)

@@ -427,3 +427,8 @@ def test_parameters_measured_from_an_origin_are_as_exact_as_they_are_stored():
     assert nb.verify(*circuits).preserved
     circuits[1].populations["E"].parameters["v_reset"].values[2] *= 1 + 1e-3
     assert not nb.verify(*circuits).preserved
+
+
+def test_something_to_compare_with(rng):
+    with pytest.raises(nb.InvalidInputError, match=r"verify\(before, after\)"):
+        nb.verify(rng.normal(size=(3, 3)))

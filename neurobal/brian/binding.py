@@ -39,8 +39,8 @@ class BrianBinding:
         check_device()
 
     def reread(self, network: Any) -> Circuit:
-        """Read another network, or the same one again, with the same declarations."""
-        return read(network, **self.reading)
+        """Read another network, or (None) the same objects again, with the same declarations."""
+        return read([*self.groups.values(), *self.synapses.values()] if network is None else network, **self.reading)
 
     def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Callable[[], None]:
         """Multiply all moving variables by their powers of λ; returns the function that undoes it."""

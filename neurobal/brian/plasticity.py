@@ -61,7 +61,8 @@ class Plasticity(BrianObject):
     ----------
     network
         A Network, a list of Brian2 objects, or None for all that would run here. They are not changed; every
-        Synapses that touches a free neuron follows its scale, costed or not.
+        Synapses that touches a free neuron follows its scale, costed or not. What touches these neurons and is added
+        to the network later is an error when it runs.
     rule
         A `Rule`, or the name of one.
     dt

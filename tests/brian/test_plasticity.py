@@ -230,6 +230,9 @@ def test_a_magic_network() -> None:
     assert not np.allclose(synapses.w[:], weights)
     assert np.abs(monitor.imbalance[:, -1]).max() < 0.01
     assert nb.verify(plasticity.before, [cells, synapses]).preserved
+    assert nb.verify(plasticity.before).preserved
+    synapses.w[3] *= 1.01
+    assert not nb.verify(plasticity.before).preserved
     run(10 * ms)
 
 
