@@ -111,10 +111,10 @@ def cost_bounds(
         network, cost=cost, pinned=pinned, tied=tied, homogeneity=homogeneity, scaling=scaling, max_iter=0,
         namespace=namespace, level=level + 1,
     )  # fmt: skip
-    if not np.isfinite(start.cost_before):
+    if not np.finfo(float).tiny <= start.cost_before < np.inf:
         raise InvalidInputError(
-            "cost_bounds: the total cost is beyond the range of floating-point numbers. Give weights in larger units, "
-            "or rescale them first: nb.balance works in logarithms."
+            f"cost_bounds: the total cost, {start.cost_before:g}, is beyond the range of floating-point numbers. Give "
+            "weights in other units, or rescale them first: nb.balance works in logarithms."
         )
     problem, _, _ = kept_problem(without_excluded(start.before, start.excluded), cost)
     return CostBounds(start.cost_before, _by_unit(problem), _by_pair(problem), start.excluded)

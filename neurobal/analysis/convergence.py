@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from neurobal.analysis.eigen import smallest_eigenvalues
+from neurobal.analysis.eigen import slowest_modes
 from neurobal.analysis.kept import kept_problem, without_excluded
 from neurobal.balancing import balance
 from neurobal.cost import Cost, Power, terms_by_projection
@@ -69,7 +69,8 @@ def convergence_rate(
     ``exp(-λ_min(H) t / p)``, λ_min the smallest eigenvalue of H apart from the shifts that change no cost. With
     a = b = 1 and one power H is p² times the Laplacian L of the symmetrised costs c_ij + c_ji at balance, grounded at
     pinned neurons, and the rate is ``p λ_min(L)`` (the flow of Stock et al. 2022 with τ = 1, linearised). Tied neurons
-    move as one, by the sum of their imbalances. p is the largest power of a sum of costs.
+    move as one, by the sum of their imbalances. p is the largest power in what the
+    synapses of free neurons cost.
 
     It is a rate per unit of time *and cost*. `GradientFlow` measures costs in units of the mean cost of a synapse at
     its start: divide by that, and multiply by its ``rate``. The rate says nothing about the way until then: far from
@@ -99,20 +100,26 @@ def convergence_rate(
     if not result.success:
         raise NeurobalError(f"convergence_rate: no balanced state to start from. {result.message}")
     problem, units, power = kept_problem(without_excluded(result.circuit, result.excluded), cost)
-    values, mode = smallest_eigenvalues(problem)
-    moving = np.flatnonzero(np.isfinite(values))
-    slowest = moving[np.argmin(values[moving])]
-    masks = units.spread((problem.labels == slowest).astype(float))
+    logs, modes = slowest_modes(problem)
+    moving = np.isfinite(logs)
+    slowest = problem.labels == np.argmin(logs)
+    with np.errstate(over="ignore", under="ignore"):
+        rates = np.sort(np.exp(logs[moving])) / power
+    if not (rates[0] >= np.finfo(float).tiny and np.isfinite(rates[-1])):
+        raise InvalidInputError(
+            "convergence_rate: rates are beyond the range of floating-point numbers. Give weights in other units."
+        )
+    masks = units.spread(slowest.astype(float))
     plain = result.before.is_matrix
 
     def shaped(by_population: dict[str, Array]) -> Any:
         return next(iter(by_population.values())) if plain else by_population
 
     return ConvergenceRate(
-        float(values[slowest] / power),
-        np.sort(values[moving] / power),
+        float(rates[0]),
+        rates,
         shaped({name: mask > 0 for name, mask in masks.items()}),
-        shaped(units.spread(mode)),
+        shaped(units.spread(np.where(slowest, modes, 0.0))),
     )
 
 

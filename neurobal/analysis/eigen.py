@@ -15,25 +15,27 @@ from scipy.sparse import csgraph
 from scipy.sparse.linalg import LinearOperator, lobpcg
 
 from neurobal.errors import NeurobalError
-from neurobal.potential import Potential
+from neurobal.potential import Point, Potential
 from neurobal.problem import Problem
 from neurobal.solvers.aggregation import CoarseCorrection, aggregates
 from neurobal.solvers.hessian import ScaledHessian
 
 Array: TypeAlias = np.ndarray
 
-LARGEST_DENSE = 300  # units
+LARGEST_DENSE = 1000  # units
+DIGITS = 1e4  # a stiffness has to be so many times the rounding error of 1
+OFF_BALANCE = 1e-3  # relative change of an eigenvalue on the way that is left to balance
 BLOCK = 4  # vectors iterated together
 ITERATIONS, ROUNDS = 40, 12
 RESIDUAL = 1e-4  # relative; the eigenvalue is better by a power of two
 SETTLED = 1e-5  # relative change of the eigenvalue in a round: where rounding is what is left of the residual
 
 
-def smallest_eigenvalues(problem: Problem) -> tuple[Array, Array]:
-    """For each component the smallest non-zero eigenvalue of the Hessian at h = 0; and the vector of the least of them.
+def slowest_modes(problem: Problem) -> tuple[Array, Array]:
+    """For each component the logarithm of the smallest non-zero eigenvalue of the Hessian at h = 0, and its vector.
 
-    The eigenvalue is infinite where nothing can move: components without costs, or with none but those that a shift
-    does not change. The vector is over all units, 0 outside its component.
+    It is infinite where nothing can move: components without costs, or with none but those that a shift does not
+    change. The vectors stand in one array over all units.
     """
     potential = Potential(problem)
     point = potential.at(np.zeros(problem.size))
@@ -42,26 +44,44 @@ def smallest_eigenvalues(problem: Problem) -> tuple[Array, Array]:
     order = np.argsort(problem.labels, kind="stable")
     couplings = hessian.couplings[order][:, order]  # components are contiguous now
     edges = np.searchsorted(problem.labels[order], np.arange(problem.n_components + 1))
-    values, slowest = np.full(problem.n_components, np.inf), np.zeros(problem.size)
-    scale = np.exp(potential.log_scale)
+    values, modes = np.full(problem.n_components, np.inf), np.zeros(problem.size)
     alone = order[edges[:-1]][np.diff(edges) == 1]  # units that only pinned neurons are connected to, or nobody
     alone = alone[problem.connected[alone]]
-    values[problem.labels[alone]] = (hessian.root**2 * scale[problem.labels])[alone]
-    if alone.size:
-        slowest[alone[np.argmin(values[problem.labels[alone]])]] = 1.0
+    values[problem.labels[alone]] = hessian.root[alone] ** 2
+    modes[alone] = 1.0
     for k in np.flatnonzero(np.diff(edges) > 1):
         units = order[edges[k] : edges[k + 1]]
         free = shift[units] if shift[units].any() else None
         if units.size <= LARGEST_DENSE:
             part = couplings[edges[k] : edges[k + 1], edges[k] : edges[k + 1]].toarray()
-            value, vector = _dense(part, hessian.root[units], free)
+            values[k], modes[units] = _dense(part, hessian.root[units], free)
         else:
-            value, vector = _sparse(problem.restricted(problem.labels == k, np.zeros(problem.size))[0], free)
-        values[k] = value * scale[k]
-        if values[k] <= values.min():
-            slowest[:] = 0.0
-            slowest[units] = vector
-    return values, slowest
+            values[k], modes[units] = _sparse(problem.restricted(problem.labels == k, np.zeros(problem.size))[0], free)
+    stiffest = np.lexsort((hessian.root, problem.labels))[edges[1:] - 1]  # of each component
+    _check_balanced(potential, point, values, _relative_to(stiffest, modes, shift, problem.labels))
+    return np.log(values) + potential.log_scale, modes
+
+
+def _relative_to(units: Array, modes: Array, shift: Array, labels: Array) -> Array:
+    """The modes but for a shift, so that one unit of each component stays: small differences are not rounded then."""
+    amount = np.divide(modes[units], shift[units], out=np.zeros(units.size), where=shift[units] != 0)
+    return modes - amount[labels] * shift
+
+
+def _check_balanced(potential: Potential, point: Point, values: Array, modes: Array) -> None:
+    """Weakly coupled parts can be far from the balance between them though little imbalance is left in all."""
+    labels = potential.problem.labels
+    ahead = -potential.by_component(modes * point.gradient) / values  # along the mode, by Newton's method
+    there = potential.at(ahead[labels] * modes)
+    curvature = potential.by_component(modes * potential.hessian_product(there, modes))
+    moving = np.isfinite(values)
+    off = np.abs(curvature[moving] / values[moving] - 1)
+    if np.any(~(off <= OFF_BALANCE)):
+        raise NeurobalError(
+            f"convergence_rate: not balanced well enough: on the way that is left to balance the rate of the slowest "
+            f"mode changes by {np.nanmax(off):.2g} of itself. Parts of the network are weakly coupled. Give a smaller "
+            "tol, or leave out the synapses between them."
+        )
 
 
 def invariant_shift(problem: Problem) -> Array:
@@ -92,12 +112,25 @@ def invariant_shift(problem: Problem) -> Array:
 
 
 def _dense(couplings: Array, root: Array, free: Array | None) -> tuple[float, Array]:
-    matrix = np.diag(root**2) - root[:, None] * couplings * root
-    if free is not None:  # move the zero out of the way, beyond all others
-        unit = free / np.linalg.norm(free)
-        matrix += 2 * np.trace(matrix) * np.outer(unit, unit)
-    value, vector = linalg.eigh(matrix, subset_by_index=[0, 0])
-    return float(value[0]), vector[:, 0]
+    """From the inverse, in the variables in which the Hessian has a unit diagonal: weak units cost no digits there."""
+    scaled = np.eye(root.size) - couplings
+    if free is not None:  # move the zero out of the way
+        still = root * free / np.linalg.norm(root * free)
+        scaled += np.outer(still, still)
+    try:
+        inverse = linalg.cho_solve(linalg.cho_factor(scaled), np.eye(root.size))
+    except linalg.LinAlgError:
+        inverse = np.full_like(scaled, np.inf)
+    least = 1 / np.linalg.norm(inverse)
+    if least < DIGITS * np.finfo(float).eps:
+        raise _not_found(root.size, DIGITS * np.finfo(float).eps * root.max() ** 2)
+    inverse /= np.outer(root, root)
+    if free is not None:
+        still = free / np.linalg.norm(free)
+        inverse -= np.outer(still, still @ inverse)
+        inverse -= np.outer(inverse @ still, still)
+    value, vector = linalg.eigh(inverse, subset_by_index=[root.size - 1] * 2)
+    return float(1 / value[0]), vector[:, 0]
 
 
 def _sparse(problem: Problem, free: Array | None) -> tuple[float, Array]:
@@ -119,11 +152,14 @@ def _sparse(problem: Problem, free: Array | None) -> tuple[float, Array]:
     goal = root.min() ** 2
     for _ in range(ROUNDS):
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # not converged yet
-            _, vectors = lobpcg(
-                stiffness, vectors, B=mass, M=coarse, Y=constraint, largest=False, maxiter=ITERATIONS,
-                tol=0.1 * RESIDUAL * goal / np.median(root),
-            )  # fmt: skip
+            warnings.simplefilter("ignore")  # not converged yet, or on the way to an error
+            try:
+                _, vectors = lobpcg(
+                    stiffness, vectors, B=mass, M=coarse, Y=constraint, largest=False, maxiter=ITERATIONS,
+                    tol=0.1 * RESIDUAL * goal / np.median(root),
+                )  # fmt: skip
+            except (ValueError, linalg.LinAlgError):  # the vectors have become the same, up to rounding
+                break
         mode = vectors[:, 0] / root
         image = root * (hessian @ (root * mode))
         goal = value = float(mode @ image / (mode @ mode))
@@ -135,9 +171,13 @@ def _sparse(problem: Problem, free: Array | None) -> tuple[float, Array]:
             correction.update(hessian)
             coarse = operator(_columnwise(correction))
         last = value
-    raise NeurobalError(
-        f"convergence_rate: the slowest mode of a component of {problem.size} units was not found; its eigenvalue is "
-        f"below {value:.3g}, relative to the largest cost of the component. Leave out synapses with very small costs."
+    raise _not_found(problem.size, goal)
+
+
+def _not_found(size: int, bound: float) -> NeurobalError:
+    return NeurobalError(
+        f"convergence_rate: the slowest mode of a component of {size} units was not found; its eigenvalue is below "
+        f"{bound:.3g}, relative to the largest cost of the component. Leave out synapses with very small costs."
     )
 
 

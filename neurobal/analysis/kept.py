@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from neurobal.circuit import Circuit
+from neurobal.circuit import Circuit, Projection
 from neurobal.cost import Cost, terms_by_projection
 from neurobal.problem import Problem, Units, build
 from neurobal.result import Excluded
@@ -23,8 +23,13 @@ def without_excluded(circuit: Circuit, excluded: Iterable[Excluded]) -> Circuit:
 
 
 def kept_problem(circuit: Circuit, cost: Cost | Mapping[str, Cost]) -> tuple[Problem, Units, float]:
-    """The problem at the circuit's weights, its units, and the largest power of the cost."""
+    """The problem at the circuit's weights, its units, and the largest power of what costs and can be rescaled."""
     terms = terms_by_projection(cost, circuit.projections)
     units = Units(circuit)
-    power = max((term.power for some in terms.values() for term in some), default=1.0)
+    moving = [name for name, one in circuit.projections.items() if not _all_pinned(circuit, one)]
+    power = max((term.power for name in moving for term in terms.get(name, ())), default=1.0)
     return build(circuit, units, terms), units, power
+
+
+def _all_pinned(circuit: Circuit, projection: Projection) -> bool:
+    return all(circuit.populations[name].pinned.all() for name in (projection.post, projection.pre) if name is not None)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import linalg
 
 from neurobal.analysis.arguments import numbers, recurrent
 from neurobal.errors import InvalidInputError
@@ -41,7 +41,7 @@ def noise_covariance(weights: Any, *, slopes: Any = None, noise: Any = 1.0, read
     ----------
     weights : (N, N) array or scipy sparse matrix
         J_ij from unit j to unit i. Sparse ones are made dense; the effort grows as N³.
-    slopes : array (N,), optional
+    slopes : float or array (N,), optional
         φ'(x_j) at the fixed point; 1 for linear networks. No rescaling changes them if φ is homogeneous of degree 1.
     noise : float or array (N,)
         σ: in Stock et al. 2022, ``noise_std``. ``sigma*sqrt(2/tau)*xi`` in a Brian2 model means σ = √2 sigma.
@@ -56,9 +56,13 @@ def noise_covariance(weights: Any, *, slopes: Any = None, noise: Any = 1.0, read
     """
     synapses = recurrent(weights, "noise_covariance")
     size = synapses.shape[0]
-    slope = _per_unit(1.0 if slopes is None else slopes, size, "slopes")
-    std = _per_unit(noise, size, "noise")
-    out = None if readout is None else _readout(readout, size)
+    slope, std = (
+        np.broadcast_to(numbers(values, f"noise_covariance: {what}", (), (size,)), (size,))
+        for values, what in ((1.0 if slopes is None else slopes, "slopes"), (noise, "noise"))
+    )
+    out = None
+    if readout is not None:
+        out = np.atleast_2d(numbers(readout, "noise_covariance: readout", (size,), (None, size)))
     if np.any(std < 0):
         worst = int(np.argmin(std))
         raise InvalidInputError(f"noise_covariance: noise: σ of unit {worst} is {std[worst]:g}, below zero.")
@@ -76,15 +80,3 @@ def noise_covariance(weights: Any, *, slopes: Any = None, noise: Any = 1.0, read
     state = linalg.solve_continuous_lyapunov(balanced, -np.diag((std / scale) ** 2))
     state = 0.5 * (state + state.T) * np.outer(scale, scale)
     return NoiseCovariance(state, None if out is None else out @ state @ out.T)
-
-
-def _per_unit(values: Any, size: int, what: str) -> Array:
-    shape = () if np.ndim(values) == 0 else (size,)
-    return np.broadcast_to(numbers(values, shape, f"noise_covariance: {what}"), (size,))
-
-
-def _readout(values: Any, size: int) -> Array:
-    what = "noise_covariance: readout"
-    if np.ndim(values) == 1 and not sparse.issparse(values):
-        return numbers(values, (size,), what)[None]
-    return numbers(values, (np.shape(values)[0] if np.ndim(values) else 1, size), what)

@@ -45,7 +45,7 @@ def sensitivity(weights: Any, gains: Any, *, slopes: Any = None) -> float:
     """
     projection = recurrent(weights, "sensitivity")
     size = projection.shape[0]
-    gains = numbers(gains, (size,), "sensitivity: gains")
+    gains = numbers(gains, "sensitivity: gains", (size,))
     cost = sum(float(term.of(projection.weight).sum()) for term in Robustness(gains).terms(projection))
     itself = (projection.post_index == projection.pre_index) & (projection.weight != 0)
     total = size + cost
@@ -56,7 +56,7 @@ def sensitivity(weights: Any, gains: Any, *, slopes: Any = None) -> float:
                 "each unit (for ReLU the same as gains)."
             )
         return total
-    slopes = numbers(slopes, (size,), "sensitivity: slopes")
+    slopes = numbers(slopes, "sensitivity: slopes", (size,))
     if np.any(slopes**2 > gains * (1 + 1e-9)):
         worst = int(np.argmax(slopes**2 - gains))
         raise InvalidInputError(

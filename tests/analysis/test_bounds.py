@@ -223,6 +223,7 @@ def test_what_balance_refuses_is_refused():
         cost_bounds(np.ones((2, 3)))
 
 
-def test_costs_beyond_the_range_of_numbers():
+@pytest.mark.parametrize("scale", [1e200, 1e-200])
+def test_costs_beyond_the_range_of_numbers(scale):
     with pytest.raises(nb.InvalidInputError, match="beyond the range"):
-        cost_bounds(np.array([[0, 1e200], [1e-200, 0]]))
+        cost_bounds(np.array([[0, scale], [scale, 0]]))

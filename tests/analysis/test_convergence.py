@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mpmath
 import numpy as np
 import pytest
 from graphs import Case, constrained, from_matrix, hidden, plain, power_law
@@ -247,6 +248,78 @@ def test_a_large_network_of_power_law_units(rng):
     assert result.rate == pytest.approx(spectrum[0] / 2, rel=1e-5)
 
 
+def in_high_precision(weights: np.ndarray, p: float) -> float:
+    """The rate from Newton's method and eigenvalues with 60 digits."""
+    with mpmath.workdps(60):
+        n = len(weights)
+        logs = {(i, j): p * mpmath.log(abs(weights[i, j])) for i, j in np.argwhere(weights * (1 - np.eye(n))).tolist()}
+        h = [mpmath.log(scale) for scale in nb.balance(weights, cost=nb.Power(p)).scale]
+        for _ in range(100):
+            hessian, gradient = mpmath.zeros(n), mpmath.zeros(n, 1)
+            for (i, j), log in logs.items():
+                cost = mpmath.exp(log + p * (h[i] - h[j]))
+                for k, sign in ((i, 1), (j, -1)):
+                    gradient[k] += sign * cost
+                    hessian[k, k] += p * cost
+                hessian[i, j] -= p * cost
+                hessian[j, i] -= p * cost
+            step = [*mpmath.lu_solve(hessian[: n - 1, : n - 1], -gradient[: n - 1, 0]), mpmath.mpf(0)]
+            longest = max(map(abs, step))
+            if longest < 1e-40:
+                return float(sorted(mpmath.eigsy(hessian, eigvals_only=True))[1])
+            h = [a + min(1, 1 / (p * longest)) * b for a, b in zip(h, step, strict=True)]
+    raise AssertionError("Newton's method did not end")
+
+
+@pytest.mark.parametrize("p", [2, 20, 60, 80])
+def test_units_of_very_different_pace(p):
+    """Large powers: the rate is down to 1e-18 of the largest."""
+    weights = np.random.default_rng(0).normal(size=(5, 5))
+    assert convergence_rate(weights, cost=nb.Power(p)).rate == pytest.approx(in_high_precision(weights, p), rel=1e-5)
+
+
+def weakly_joined(link: float) -> np.ndarray:
+    weights = np.zeros((6, 6))
+    weights[:3, :3], weights[3:, 3:] = np.random.default_rng(0).normal(size=(2, 3, 3))
+    weights[0, 3], weights[4, 1] = link, 2 * link
+    return weights
+
+
+@pytest.mark.parametrize("link", [1e-2, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-12])
+@pytest.mark.parametrize("tol", [1e-9, 1e-12])
+def test_weakly_joined_modules_have_the_right_rate_or_none(link, tol):
+    try:
+        rate = convergence_rate(weakly_joined(link), tol=tol).rate
+    except nb.NeurobalError as error:
+        assert link < (1e-4 if tol == 1e-9 else 1e-5)
+        assert any(text in str(error) for text in ("Give a smaller tol", "Leave out synapses with very small costs"))
+    else:
+        assert rate == pytest.approx(in_high_precision(weakly_joined(link), 2), rel=1e-3)
+
+
+def test_large_modules_that_are_hardly_joined_are_an_error(rng):
+    n = 600
+    weights = np.zeros((2 * n, 2 * n))
+    weights[:n, :n], weights[n:, n:] = rng.normal(size=(2, n, n))
+    weights[0, n] = weights[n + 1, 1] = 1e-5
+    with pytest.raises(nb.NeurobalError, match=r"1200 units was not found.*Leave out synapses with very small costs"):
+        convergence_rate(weights)
+
+
+def test_what_cannot_move_does_not_set_the_pace(rng):
+    """Synapses between pinned neurons with a larger power."""
+    circuit = nb.Circuit()
+    circuit.add("ends", 2, pinned=True)
+    circuit.add("hidden", 6)
+    circuit.connect("ends", "hidden", rng.normal(size=(6, 2)))
+    circuit.connect("hidden", "hidden", rng.normal(size=(6, 6)))
+    circuit.connect("hidden", "ends", rng.normal(size=(2, 6)))
+    expected = convergence_rate(circuit).rate
+    circuit.connect("ends", "ends", rng.normal(size=(2, 2)))
+    costs = {name: nb.Power(4 if name == "ends->ends" else 2) for name in circuit.projections}
+    assert convergence_rate(circuit, cost=costs).rate == expected
+
+
 def test_errors(rng):
     weights = rng.normal(size=(5, 5))
     with pytest.raises(nb.InvalidInputError, match="Give the cost that the Balance was made with"):
@@ -255,6 +328,8 @@ def test_errors(rng):
         convergence_rate(np.triu(weights, 1))
     with pytest.raises(nb.InvalidInputError, match="square"):
         convergence_rate(weights[:3])
+    with pytest.raises(nb.InvalidInputError, match="rates are beyond the range"):
+        convergence_rate(1e-170 * weights)
     with pytest.raises(nb.NeurobalError, match=r"no balanced state.*Not balanced"):
         convergence_rate(weights, tol=1e-300)
 
