@@ -476,7 +476,8 @@ def draw_all(response: Response, responses: Sequence[Response], directory: Path 
     draw_limits(axes[1, 1], responses)
     draw_kept(axes[1, 2], responses)
     titles = ("synapses of the two neurons", "mode by mode", "every neuron at every moment",
-              "all other synapses, at the end", "where linear response ends", "what the synapse gives back")  # fmt: skip
+              "all other synapses, at the end", "where linear response ends",
+              "what the synapse gives back")  # fmt: skip
     for ax, title in zip(axes.flat, titles, strict=True):
         ax.set_title(title)
     paths.append(save(figure, "neural_sheet_theory.png", directory))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,8 +68,21 @@ def check_constants(objects: Mapping[str, BrianObject], assumed: Constants, run_
 
 
 def check_same_model(plasticity: BrianObject, examined: Examined) -> None:
-    """Raise an error if what runs with a plasticity touches what it moves, and was not there when it was made."""
-    for obj in _companions(plasticity):
+    """Raise an error if what runs with a plasticity touches what it moves, and was not there when it was made.
+
+    Or if it is at odds with any plasticity: normalization.
+    """
+    moving = {examined.synapses[name].id: name for name in examined.motion.synapses}
+    objects = sorted(_running_with(plasticity), key=lambda obj: obj.name)
+    for obj in objects:
+        undone = [moving[one.id] for one in getattr(obj, "normalizes", ()) if one.id in moving]
+        if undone and obj.active and plasticity.active:
+            raise NeurobalError(
+                f"{obj.name} ({type(obj).__name__}) keeps the incoming weights of {' and '.join(undone)} at sums that "
+                f"do not scale, and {plasticity.name} rescales these weights: they would undo each other's work, and "
+                "the function would not be preserved. Use one of them, or pin the neurons at both ends."
+            )
+    for obj in _not_ours(objects):
         touched = None if obj in examined.objects else _touches(obj, examined)
         if touched is not None:
             raise NeurobalError(
@@ -79,15 +92,18 @@ def check_same_model(plasticity: BrianObject, examined: Examined) -> None:
             )
 
 
-def _companions(plasticity: BrianObject) -> Iterator[BrianObject]:
-    """All objects, by name, of the networks that hold a plasticity: of the one that runs, if that is known."""
+def _running_with(plasticity: BrianObject) -> set[BrianObject]:
+    """All objects of the networks that hold a plasticity: of the one that runs, if that is known."""
     living = [network for network in (reference() for reference in Network.__instances__()) if network is not None]
     networks = [network for network in living if plasticity in network.objects]
     if plasticity._network is not None:
         networks = [network for network in networks if network.id == plasticity._network]
-    objects = _get_all_objects({obj for network in networks for obj in network.objects})
-    ours = {obj for obj in objects if getattr(obj, "acts_on_networks", False)}
-    yield from sorted(objects - _get_all_objects(ours), key=lambda obj: obj.name)
+    return _get_all_objects({obj for network in networks for obj in network.objects})
+
+
+def _not_ours(objects: Iterable[BrianObject]) -> Iterator[BrianObject]:
+    ours = _get_all_objects({obj for obj in objects if getattr(obj, "acts_on_networks", False)})
+    yield from (obj for obj in objects if obj not in ours)
 
 
 def _touches(obj: BrianObject, examined: Examined) -> str | None:

@@ -9,6 +9,7 @@ import numpy as np
 from brian2 import Clock, NeuronGroup, Quantity, Synapses, second
 from brian2.core.base import BrianObject
 from brian2.core.variables import ArrayVariable
+from brian2.devices.device import RuntimeDevice, get_device
 from brian2.units.fundamentalunits import get_dimensions, get_unit
 
 from neurobal.brian.objects import float_array, parent, values_of
@@ -37,7 +38,7 @@ class IncomingNormalization(BrianObject):
     connectivity is no special case.
 
     It changes what the network computes, other than `Plasticity`: outgoing synapses and thresholds do not follow,
-    and there is no certificate for it.
+    and there is no certificate for it. So it cannot run together with a `Plasticity` that moves the same synapses.
 
     Parameters
     ----------
@@ -66,10 +67,10 @@ class IncomingNormalization(BrianObject):
         weight: str = "w",
         name: str = "incoming_normalization*",
     ) -> None:
-        self._synapses = _listed(synapses)
+        self.normalizes = _listed(synapses)
         step = seconds(dt, "IncomingNormalization")
-        self._variables = [_weights(one, weight) for one in self._synapses]
-        groups = {parent(one.target).name: parent(one.target) for one in self._synapses}
+        self._variables = [_weights(one, weight) for one in self.normalizes]
+        groups = {parent(one.target).name: parent(one.target) for one in self.normalizes}
         if len(groups) != 1:
             raise InvalidInputError(
                 "IncomingNormalization: expected Synapses that end on one group, got targets "
@@ -87,7 +88,7 @@ class IncomingNormalization(BrianObject):
         self.sums = NeuronGroup(size, SUMS, clock=self._clock, name=f"{self.name}_sums", namespace={})
         self.contained_objects.append(self.sums)
         self._run(self.sums, NORMALIZE.format(fraction=repr(fraction)), 2, "normalize")
-        for one in self._synapses:
+        for one in self.normalizes:
             # Added up by the template of rescaling: Brian2's own would let threads add to one sum at the same time.
             total = Sum("_nb_size", "_nb_total", "_postsynaptic_idx", held=False)
             self._run(one, f"_nb_size = abs({weight})", 1, f"{one.name}_sum", "total", (total,))
@@ -109,13 +110,20 @@ class IncomingNormalization(BrianObject):
                 f"{self._group.clock.dt}. Update at most once a time step."
             )
         if self._target is None:
+            self._target = self._restored()
+        if self._target is None:
             total = np.zeros(len(self._group))
-            for one, variable in zip(self._synapses, self._variables, strict=True):
+            for one, variable in zip(self.normalizes, self._variables, strict=True):
                 post = values_of(one.variables["_synaptic_post"])
                 total += np.bincount(post, np.abs(values_of(variable)), minlength=len(self._group))
             self._target = total
         self.sums.goal = np.array(self._target)
         super().before_run(run_namespace)
+
+    def _restored(self) -> np.ndarray | None:
+        """Targets that an earlier run found, if its state was stored and restored."""
+        goal = np.array(self.sums.goal_[:]) if isinstance(get_device(), RuntimeDevice) else np.zeros(1)
+        return goal if goal.any() else None
 
 
 def _listed(synapses: Any) -> list[Synapses]:

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from brian2 import Clock, NeuronGroup, Quantity, get_local_namespace, second
 from brian2.core.base import BrianObject
+from brian2.core.operations import NetworkOperation
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.utils.logger import get_logger
 
@@ -215,15 +216,14 @@ class Plasticity(BrianObject):
             self._run(soma, move, 2, f"move_{name}", {})
 
     def _homogeneity(self, group: str) -> float:
-        """b of what a group sends; the largest one if it sends several."""
-        powers = [
-            -moves.powers[weight][1]
-            for key, moves in self._motion.synapses.items()
-            if parent(self._synapses[key].source).name == group
-            for weight in moves.weights
-            if weight in moves.powers
-        ]
-        return max(powers, default=0.0)
+        """b of what a group sends, where a = 1; a + b - 1 else, as a step goes with a + b. The largest of several."""
+        received, sent = [1.0], [0.0]
+        for key, moves in self._motion.synapses.items():
+            for weight in (weight for weight in moves.weights if weight in moves.powers):
+                a, b = moves.powers[weight][0], -moves.powers[weight][1]
+                received += [a] * (parent(self._synapses[key].target).name == group)
+                sent += [b] * (parent(self._synapses[key].source).name == group)
+        return max(received) + max(sent) - 1.0
 
     def _add_motion(self) -> None:
         """States and parameters of neurons follow."""
@@ -235,14 +235,15 @@ class Plasticity(BrianObject):
                 lines.append(f"{variable} = {moved}")
             soma = self._somas[name]
             references = {"_nb_factor": (soma, "factor", "_idx"), "_nb_inverse": (soma, "inverse", "_idx")}
-            if lines:
-                self._run(self._groups[name], "\n".join(lines), 4, f"follow_{name}", references)
+            if lines:  # of one order with the synapses: nothing that a user runs comes in between
+                self._run(self._groups[name], "\n".join(lines), 3, f"follow_{name}", references)
 
     def _writes_alone(self, name: str) -> bool:
         """Whether nothing else changes these weights: no other rule of the model, and no other plasticity."""
         others = (other for other in _alive if other is not self and other.active)
         shared = any(other._synapses.get(name) is self._synapses[name] for other in others)
-        return not shared and not self._changed_by_model(name)
+        unknown = any(isinstance(obj, NetworkOperation) for obj in self._examined.objects)
+        return not (shared or unknown or self._changed_by_model(name))
 
     def _changed_by_model(self, name: str) -> bool:
         return any((name, weight) in self._motion.changed for weight in self._motion.synapses[name].weights)
@@ -270,12 +271,13 @@ class Plasticity(BrianObject):
         check_same_model(self, self._examined)
         check_constants({**self._examined.groups, **self._synapses}, self._motion.assumed, run_namespace)
         if self._unit is None or isinstance(get_device(), RuntimeDevice):  # standalone: later values are not known here
+            self._unit = self._stored_unit()
             try:
                 circuit = self._read()
             except UnknownValuesError as error:
                 self._go_without_measure(error)
             else:
-                self._before = circuit if self._before is None else self._before
+                self._before = circuit if self._before is None or self._unit is None else self._before
                 self._measure(circuit)
         super().before_run(run_namespace)
 
@@ -314,6 +316,12 @@ class Plasticity(BrianObject):
                         "moves."
                     )
         _claims.add(self)
+
+    def _stored_unit(self) -> float | None:
+        """What costs are measured in, of a state that was restored or that an earlier run left."""
+        if not isinstance(get_device(), RuntimeDevice):
+            return self._unit
+        return float(next(iter(self._somas.values())).unit_[:]) or None
 
     def _measure(self, circuit: Circuit) -> None:
         """Sum up all costs as they are now; the first time, find what the rule's costs are measured in."""

@@ -162,6 +162,10 @@ def _pins(pinned: Any, groups: Mapping[str, Any]) -> dict[str, np.ndarray]:
         return masks
     if isinstance(pinned, Mapping):
         chosen = list(pinned.items())
+    elif not isinstance(pinned, (str, BrianObject, Iterable)):
+        raise InvalidInputError(
+            f"pinned: expected groups, their names, or a dict from a group's name to its neurons, got {pinned!r}."
+        )
     else:
         listed = [pinned] if isinstance(pinned, (str, BrianObject)) else list(pinned)
         chosen = [(item, True) for item in listed]

@@ -40,6 +40,21 @@ def test_without_a_target_the_sums_are_kept() -> None:
     assert np.allclose(np.bincount(one.j, np.abs(one.w / mV), 4) + np.bincount(two.j, two.w / mV, 4), [0, 4, 4, 0])
 
 
+def test_targets_that_were_found_are_restored(tmp_path: Path) -> None:
+    for restored in (False, True):
+        net, one, _ = network()
+        net.add(nb.IncomingNormalization(one, 1 * ms, name="norm"))
+        if restored:
+            net.restore(filename=str(tmp_path / "state"))
+        else:
+            net.run(1 * ms)
+            net.store(filename=str(tmp_path / "state"))
+        one.w = "w*3"
+        net.run(1 * ms)
+        assert np.allclose(one.w / mV, [1, -3, 2])
+        del net, one
+
+
 def test_a_rate_relaxes_logarithms_of_sums() -> None:
     net, one, _ = network()
     net.add(nb.IncomingNormalization(one, 1 * ms, target=np.array([1, 8, 1, 1]) * mV, rate=100 / second))

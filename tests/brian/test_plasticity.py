@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -278,6 +279,39 @@ def test_store_and_restore(dyadic: bool, at: int) -> None:
         assert np.array_equal(first, other)
 
 
+@pytest.mark.parametrize("at", [0, 50])
+def test_restored_from_a_file_into_a_network_that_was_built_anew(tmp_path: Path, at: int) -> None:
+    """In another process, say: costs keep the units that they had."""
+    found = []
+    for restored in (False, True):
+        rule = nb.GradientFlow(rate=2 / second)
+        network, plasticity = attached(rate_network(), rule, name="rule")
+        if restored:
+            network.restore(filename=str(tmp_path / "state"))
+        else:
+            network.run(at * ms)
+            network.store(filename=str(tmp_path / "state"))
+        network.run(100 * ms)
+        soma = plasticity["E"]
+        found.append([np.array(one) for one in (network["S"].w, network["E"].x, soma.log_scale, soma.cost_in)])
+        assert nb.verify(plasticity.before, network).preserved
+        del network, plasticity, soma
+    assert np.abs(found[0][2]).max() > 0.1
+    for first, other in zip(*found, strict=True):
+        assert np.array_equal(first, other)
+
+
+def test_before_is_where_a_restored_network_starts_again() -> None:
+    network, plasticity = attached(rate_network())
+    network.store()
+    network.run(20 * ms)
+    network.restore()
+    network["S"].w = "2*w"
+    network.run(20 * ms)
+    assert nb.verify(plasticity.before, network).preserved
+    assert plasticity.before.projections["S"].weight == pytest.approx(2 * matrix()[np.nonzero(matrix())])
+
+
 # What there is in networks
 
 
@@ -337,6 +371,11 @@ def test_pinned_neurons_stay() -> None:
     assert np.all(scale[[1, 2, 4, 5, 6, 7]] != 1)
 
 
+def test_pins_are_groups_or_names() -> None:
+    with pytest.raises(nb.InvalidInputError, match=r"pinned: expected groups, their names, or a dict .* got 5"):
+        attached(rate_network(), pinned=5)
+
+
 def test_synapses_to_pinned_groups_move_along_without_cost() -> None:
     traces = []
     for active in (True, False):
@@ -389,6 +428,72 @@ def test_costs_of_self_connections_that_another_rule_changes() -> None:
     growth = np.mean(np.array(objects[1].w) ** 2) / np.mean(start**2)  # units are those of the start
     np.testing.assert_allclose(plasticity["E"].cost_in[:], incoming * growth, rtol=1e-10)
     np.testing.assert_allclose(plasticity["E"].cost_out[:], outgoing * growth, rtol=1e-10)
+
+
+def test_costs_that_python_code_changes() -> None:
+    """What it writes is not known, so that costs are summed up anew before each update."""
+    objects = rate_network()
+
+    def grow() -> None:
+        objects[1].w[:] *= 1.1
+
+    start = np.array(objects[1].w)
+    network, plasticity = attached([*objects, NetworkOperation(grow, dt=10 * ms)], Still())
+    network.run(50 * ms)
+    incoming, outgoing = costs_of(objects[1:], 8)
+    growth = np.mean(np.array(objects[1].w) ** 2) / np.mean(start**2)
+    np.testing.assert_allclose(plasticity["E"].cost_in[:], incoming * growth, rtol=1e-10)
+    np.testing.assert_allclose(plasticity["E"].cost_out[:], outgoing * growth, rtol=1e-10)
+
+
+@pytest.mark.parametrize("order", range(-2, 6))
+def test_code_of_the_user_never_sees_half_an_update(order: int) -> None:
+    """It reads weights of the synapses and states of the cells, in any order at the end of a time step."""
+    found = []
+    for moves in (False, True):
+        objects = rate_network()
+        readout = NeuronGroup(1, "y : 1", name="readout")
+        out = Synapses(objects[0], readout, "w : 1", name="out")
+        out.connect()
+        out.w = 1
+        objects[1].run_regularly("x_post += 0.05*w*r_pre", dt=1 * ms, when="end", order=order)
+        out.run_regularly("y_post += w*r_pre", dt=1 * ms, when="end", order=order)
+        network = Network(*objects, readout, out)
+        if moves:
+            plasticity = nb.Plasticity(network, nb.NormalizedFlow(rate=QUICK), dt=1 * ms, pinned="readout")
+            network.add(plasticity)
+        network.run(50 * ms)
+        found.append(float(readout.y[0]))
+    assert np.ptp(plasticity["E"].log_scale[:]) > 0.5
+    assert found[1] == pytest.approx(found[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_normalization_would_undo_it(first: bool) -> None:
+    objects = rate_network()
+    normalization = nb.IncomingNormalization(objects[1], 10 * ms, name="norm")
+    network, _ = attached([*objects, normalization] if first else objects)
+    network.add(normalization)
+    start = np.array(objects[1].w)
+    assert "norm (IncomingNormalization) keeps the incoming weights of S at sums" in refusal(network)
+    assert np.array_equal(objects[1].w, start)
+    normalization.active = False
+    network.run(20 * ms)
+    assert not np.array_equal(objects[1].w, start)
+
+
+def test_normalization_of_what_does_not_move() -> None:
+    objects = rate_network()
+    elsewhere = NeuronGroup(8, "y : 1", name="elsewhere")
+    others = Synapses(elsewhere, elsewhere, "w : 1\ny_post = w*y_pre : 1 (summed)", name="others")
+    others.connect(i=[0, 1], j=[1, 0])
+    others.w = [1, 3]
+    network, plasticity = attached(
+        [*objects, elsewhere, others, nb.IncomingNormalization(others, 10 * ms, target=2)], pinned="elsewhere"
+    )
+    network.run(20 * ms)
+    assert np.allclose(others.w, 2)
+    assert np.ptp(plasticity["E"].log_scale[:]) > 0.1
 
 
 def test_two_plasticities_on_different_neurons() -> None:

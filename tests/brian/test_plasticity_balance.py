@@ -222,3 +222,18 @@ def test_one_step_balances_power_law_units(exponent: int) -> None:
     network.run(1 * ms)
     incoming, outgoing = (np.sum(network[name].w[:] ** 2) for name in ("into", "out"))
     assert incoming == pytest.approx(exponent * outgoing, rel=1e-12)
+
+
+def test_one_step_balances_declared_exponents() -> None:
+    """Weights that move by λ² at either end, as √w is what is received."""
+    units = NeuronGroup(4, "dx/dt = (I - x)/(20*ms) : 1\nI : 1\nr = clip(x, 0, inf) : 1", method="euler", name="E")
+    synapses = Synapses(units, units, "w : 1\nI_post = sqrt(w)*r_pre : 1 (summed)", name="S")
+    synapses.connect(condition="i != j")
+    synapses.w = np.random.default_rng(0).lognormal(0, 2, 12)
+    scaling = {"E": {"x": 1, "I": 1}, "S": ("w", 2, 2)}
+    rule = nb.StochasticBalancing(rate=1e9 / second, theta=1.0)
+    network, _ = attached([units, synapses], rule, dt=1 * ms, pinned={"E": [0, 2, 3]}, scaling=scaling)
+    network.run(1 * ms)
+    costs = np.array(synapses.w) ** 2
+    incoming, outgoing = (costs[np.array(ends) == 1].sum() for ends in (synapses.j, synapses.i))
+    assert incoming == pytest.approx(outgoing, rel=1e-12)
