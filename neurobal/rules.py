@@ -21,8 +21,7 @@ VOCABULARY = {
     "cost_in": "incoming half of ∂C/∂h: p a times the incoming costs, in units of the mean cost of a synapse at the "
     "start",
     "cost_out": "outgoing half of ∂C/∂h",
-    "homogeneity": "b: the power with which the neuron's output grows with its input (a + b - 1, if you declared that "
-    "incoming weights move by another power a of λ than 1)",
+    "homogeneity": "b: the power with which the neuron's output grows with its input",
     "p": "the power of the cost (the largest one of a sum)",
     "dt": "time between two updates",
     "uniform": "a random number strictly between 0 and 1, new for each neuron and update, that does not touch the "
