@@ -8,6 +8,7 @@ by ``λ_post^(p a) / λ_pre^(p b)``, which makes the whole convex in log λ.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
@@ -43,19 +44,22 @@ class Term:
         return size
 
 
-class Cost:
+class Cost(ABC):
     """A sum of powers of synaptic weights. Add costs with ``+``, multiply by numbers: ``Power(2) + 0.1*Power(1)``.
 
     A factor with units stands behind the cost, ``Power(1)*(1/mV)``: Brian2's quantities keep products to themselves.
     """
 
+    @abstractmethod
     def terms(self, projection: Projection) -> list[Term]:
         """The terms that this cost puts on the synapses of ``projection``."""
-        raise NotImplementedError
 
     def powers(self) -> set[float]:
-        """The exponents p of its terms."""
-        raise NotImplementedError
+        """The exponents p of its terms: a `Plasticity` asks for them before there are synapses."""
+        raise InvalidInputError(
+            f"cost: {type(self).__name__} has no method powers(), which a Plasticity needs: define one that returns "
+            "the exponents p of its terms, such as {2.0}."
+        )
 
     def __add__(self, other: object) -> Cost:
         return Sum(((1.0, self), (1.0, other))) if isinstance(other, Cost) else NotImplemented

@@ -117,13 +117,14 @@ def _dense(couplings: Array, root: Array, free: Array | None) -> tuple[float, Ar
     if free is not None:  # move the zero out of the way
         still = root * free / np.linalg.norm(root * free)
         scaled += np.outer(still, still)
+    least = DIGITS * np.finfo(float).eps
     try:
         inverse = linalg.cho_solve(linalg.cho_factor(scaled), np.eye(root.size))
+        resolved = bool(np.linalg.norm(inverse) <= 1 / least)
     except linalg.LinAlgError:
-        inverse = np.full_like(scaled, np.inf)
-    least = 1 / np.linalg.norm(inverse)
-    if least < DIGITS * np.finfo(float).eps:
-        raise _not_found(root.size, DIGITS * np.finfo(float).eps * root.max() ** 2)
+        resolved = False
+    if not resolved:
+        raise _not_found(root.size, least * root.max() ** 2)
     inverse /= np.outer(root, root)
     if free is not None:
         still = free / np.linalg.norm(free)

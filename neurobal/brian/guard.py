@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from brian2 import Network, Synapses
 from brian2.core.base import BrianObject
 from brian2.core.network import _get_all_objects
 from brian2.core.operations import NetworkOperation
-from brian2.devices.device import RuntimeDevice, get_device
 from brian2.groups.group import CodeRunner
 from brian2.groups.subgroup import Subgroup
 from brian2.monitors import EventMonitor, PopulationRateMonitor, StateMonitor
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 
 from neurobal.brian.objects import constant_value, parent
-from neurobal.errors import NeurobalError
+from neurobal.errors import NeurobalError, UnknownValuesError
 
 if TYPE_CHECKING:
     from neurobal.brian.reading import Examined
@@ -62,33 +60,38 @@ def check_constants(objects: Mapping[str, BrianObject], assumed: Constants, run_
     for (owner, name), value in assumed.items():
         if owner not in objects:
             continue
-        now = _value(objects[owner], name, run_namespace)
-        if now is not None and now != value:
+        try:
+            now = constant_value(objects[owner], name, run_namespace)
+        except UnknownValuesError:  # standalone: of what code computes nothing can be said here
+            continue
+        if now != value:
             raise NeurobalError(_changed(objects[owner], name, value, now, run_namespace))
 
 
 def check_same_model(plasticity: BrianObject, examined: Examined) -> None:
-    """Raise an error if what runs with a plasticity touches what it moves, and was not there when it was made.
-
-    Or if it is at odds with any plasticity: normalization.
-    """
-    moving = {examined.synapses[name].id: name for name in examined.motion.synapses}
-    objects = sorted(_running_with(plasticity), key=lambda obj: obj.name)
-    for obj in objects:
-        undone = [moving[one.id] for one in getattr(obj, "normalizes", ()) if one.id in moving]
-        if undone and obj.active and plasticity.active:
-            raise NeurobalError(
-                f"{obj.name} ({type(obj).__name__}) keeps the incoming weights of {' and '.join(undone)} at sums that "
-                f"do not scale, and {plasticity.name} rescales these weights: they would undo each other's work, and "
-                "the function would not be preserved. Use one of them, or pin the neurons at both ends."
-            )
-    for obj in _not_ours(objects):
+    """Raise an error if what runs with a plasticity touches what it moves, and was not there when it was made."""
+    running = _running_with(plasticity)
+    ours = _get_all_objects({obj for obj in running if getattr(obj, "acts_on_networks", False)})
+    for obj in sorted(running - ours, key=lambda obj: obj.name):
         touched = None if obj in examined.objects else _touches(obj, examined)
         if touched is not None:
             raise NeurobalError(
                 f"{obj.name} ({type(obj).__name__}) {touched}, and was not part of the network when {plasticity.name} "
                 f"was made: {plasticity.name} would not take it into account. Create the plasticity last, and from "
                 "all objects that run."
+            )
+
+
+def check_not_normalized(plasticity: BrianObject, examined: Examined) -> None:
+    """Raise an error if a normalization runs that holds the weights which a plasticity moves."""
+    moving = {examined.synapses[name].id: name for name in examined.motion.synapses}
+    for obj in sorted(_running_with(plasticity), key=lambda obj: obj.name):
+        undone = [moving[one.id] for one in getattr(obj, "normalizes", ()) if one.id in moving]
+        if undone and obj.active and plasticity.active:
+            raise NeurobalError(
+                f"{obj.name} ({type(obj).__name__}) keeps the incoming weights of {' and '.join(undone)} at sums that "
+                f"do not scale, and {plasticity.name} rescales these weights: they would undo each other's work, and "
+                "the function would not be preserved. Use one of them, or pin the neurons at both ends."
             )
 
 
@@ -99,11 +102,6 @@ def _running_with(plasticity: BrianObject) -> set[BrianObject]:
     if plasticity._network is not None:
         networks = [network for network in networks if network.id == plasticity._network]
     return _get_all_objects({obj for network in networks for obj in network.objects})
-
-
-def _not_ours(objects: Iterable[BrianObject]) -> Iterator[BrianObject]:
-    ours = _get_all_objects({obj for obj in objects if getattr(obj, "acts_on_networks", False)})
-    yield from (obj for obj in objects if obj not in ours)
 
 
 def _touches(obj: BrianObject, examined: Examined) -> str | None:
@@ -123,21 +121,6 @@ def _touches(obj: BrianObject, examined: Examined) -> str | None:
     owners = [getattr(variable, "owner", None) for variable in getattr(obj, "variables", {}).values()]
     linked = [parent(owner).name for owner in owners if owner is not None and parent(owner).id in moving]
     return f"is linked to variables of {linked[0]}" if linked else None
-
-
-def _value(obj: BrianObject, name: str, run_namespace: Any) -> float | None:
-    """The value of a constant as the run starts; in standalone mode what the script assigned last, None if nothing."""
-    try:
-        return constant_value(obj, name, run_namespace)
-    except NotImplementedError:
-        device = get_device()
-        if isinstance(device, RuntimeDevice):
-            raise
-    variable = obj._resolve(name, run_namespace=run_namespace, user_identifier=False)
-    array = device.get_array_name(variable, access_data=False)
-    settings = [arguments for task, arguments in device.main_queue if task == "set_by_single_value"]
-    assigned = [text for changed, _, text in settings if changed == array]
-    return float(np.dtype(variable.dtype).type(assigned[-1].replace(" ", ""))) if assigned else None
 
 
 def _changed(obj: BrianObject, name: str, before: float, now: float, run_namespace: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -43,6 +43,18 @@ class Measure:
     outgoing: Mapping[str, Array]
     mean: float
     support: Mapping[str, tuple[Array, Array, Array]]
+
+    def by_neuron(
+        self, circuit: Circuit, groups: Mapping[str, Sized], counted: Callable[[str], bool] = lambda name: True
+    ) -> dict[str, Array]:
+        """Incoming and outgoing costs of each neuron, arrays (2, N), summed over the projections that are counted."""
+        sums = {name: np.zeros((2, len(group))) for name, group in groups.items()}
+        for name in filter(counted, self.terms):
+            projection = circuit.projections[name]
+            for side, population, costs in ((0, projection.post, self.incoming), (1, projection.pre, self.outgoing)):
+                if population is not None and name in costs:
+                    sums[population][side] += costs[name]
+        return sums
 
 
 def measure(

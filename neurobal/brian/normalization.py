@@ -13,8 +13,8 @@ from brian2.devices.device import RuntimeDevice, get_device
 from brian2.units.fundamentalunits import get_dimensions, get_unit
 
 from neurobal.brian.objects import float_array, parent, values_of
-from neurobal.brian.plasticity import seconds
 from neurobal.brian.runner import Runner, Sum
+from neurobal.brian.timing import check_steps, seconds
 from neurobal.errors import InvalidInputError
 
 SUMS = """
@@ -104,11 +104,7 @@ class IncomingNormalization(BrianObject):
 
     def before_run(self, run_namespace: Any) -> None:
         """Check the time step, and find the target, where none was given."""
-        if self._clock.dt_ < self._group.clock.dt_ * (1 - 1e-9):
-            raise InvalidInputError(
-                f"{self.name}: dt = {self._clock.dt} is smaller than the time step of group {self._group.name!r}, "
-                f"{self._group.clock.dt}. Update at most once a time step."
-            )
+        check_steps(self._clock, [self._group], self.name)
         if self._target is None:
             self._target = self._restored()
         if self._target is None:

@@ -122,22 +122,42 @@ def _event_driven(where: str) -> str:
 def constant_value(owner: Any, name: str, namespace: Mapping[str, Any]) -> float:
     """The value, in base units, of a constant that the equations of a group or Synapses use."""
     found = owner._resolve(name, run_namespace=namespace, user_identifier=False)
-    return float(np.ravel(found.get_value())[0])
+    try:
+        return float(np.ravel(found.get_value())[0])
+    except NotImplementedError as error:  # so Brian2 says that a standalone simulation has not run yet
+        assigned = _constant_in_standalone(found)
+        if assigned is None:
+            raise _unknown(found) from error
+        return assigned
 
 
 def values_of(variable: ArrayVariable) -> np.ndarray:
     """A copy of a variable's values, in base units."""
     try:
         return np.array(variable.get_value())
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # as above
         assigned = _assigned_in_standalone(variable)
-        if assigned is not None:
-            return assigned
-        raise UnknownValuesError(
-            f"Values of {variable.name!r} of {variable.owner.name!r} are not known before the standalone simulation "
-            "runs. Set them from arrays instead of strings (group.v = array; synapses.connect(i=array, j=array); "
-            "synapses.w = array), or balance in runtime mode first."
-        ) from error
+        if assigned is None:
+            raise _unknown(variable) from error
+        return assigned
+
+
+def _unknown(variable: ArrayVariable) -> UnknownValuesError:
+    return UnknownValuesError(
+        f"Values of {variable.name!r} of {variable.owner.name!r} are not known before the standalone simulation "
+        "runs. Set them from arrays instead of strings (group.v = array; synapses.connect(i=array, j=array); "
+        "synapses.w = array), or balance in runtime mode first."
+    )
+
+
+def _constant_in_standalone(variable: ArrayVariable) -> float | None:
+    """What a script has assigned to a shared constant; None if that is not known."""
+    device = get_device()
+    name = device.get_array_name(variable, access_data=False)
+    for task, arguments in reversed(device.main_queue):
+        if task == "set_by_single_value" and arguments[0] == name:
+            return float(np.dtype(variable.dtype).type(arguments[2].replace(" ", "")))
+    return 0.0 if any(other is variable for other, _ in device.zero_arrays) else None
 
 
 def _assigned_in_standalone(variable: ArrayVariable) -> np.ndarray | None:

@@ -13,22 +13,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-from brian2 import Clock, NeuronGroup, Quantity, get_local_namespace, second
+from brian2 import Clock, NeuronGroup, get_local_namespace, second
 from brian2.core.base import BrianObject
 from brian2.core.operations import NetworkOperation
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.utils.logger import get_logger
 
 from neurobal.brian.costing import largest_power, terms_unseen
-from neurobal.brian.guard import check_constants, check_same_model, guard
+from neurobal.brian.guard import check_constants, check_not_normalized, check_same_model, guard
 from neurobal.brian.measuring import Measure, measure
 from neurobal.brian.objects import parent
 from neurobal.brian.reading import examine, snapshot
 from neurobal.brian.rulecode import check_rule
 from neurobal.brian.runner import Runner, Sum
-from neurobal.brian.soma import DRAW, SENSE, TOTALS, make_soma, move_code, quantum, reach_of
+from neurobal.brian.soma import DRAW, SENSE, TOTALS, make_soma, move_code, quantum, reach_of, show_costs
 from neurobal.brian.synapsecode import power_of
 from neurobal.brian.synapsepass import SynapsePass
+from neurobal.brian.timing import check_steps, seconds
 from neurobal.circuit import Circuit
 from neurobal.cost import Cost, Power
 from neurobal.dyadic import common_step
@@ -109,7 +110,7 @@ class Plasticity(BrianObject):
         name: str = "plasticity*",
     ) -> None:
         self.rule: Rule = find_rule(rule)
-        step = seconds(dt)
+        step = seconds(dt, "Plasticity")
         names = get_local_namespace(level + 1) if namespace is None else namespace
         try:
             examined = examine(network, pinned, homogeneity, scaling, names, level + 1, names_of(allow))
@@ -266,12 +267,15 @@ class Plasticity(BrianObject):
 
     def before_run(self, run_namespace: Any) -> None:
         """Check what can only be known now, and measure where the network stands."""
-        self._check_timing()
+        check_steps(self._clock, self._groups.values(), self.name)
         self._claim()
+        check_not_normalized(self, self._examined)
         check_same_model(self, self._examined)
         check_constants({**self._examined.groups, **self._synapses}, self._motion.assumed, run_namespace)
-        if self._unit is None or isinstance(get_device(), RuntimeDevice):  # standalone: later values are not known here
-            self._unit = self._stored_unit()
+        runtime = isinstance(get_device(), RuntimeDevice)
+        if runtime:  # as an earlier run left it, or as it was restored
+            self._unit = float(next(iter(self._somas.values())).unit_[:]) or None
+        if runtime or self._unit is None:  # standalone: later values are not known here
             try:
                 circuit = self._read()
             except UnknownValuesError as error:
@@ -292,14 +296,6 @@ class Plasticity(BrianObject):
                 self._guarded = True
         super().after_run()
 
-    def _check_timing(self) -> None:
-        for name, group in self._groups.items():
-            if self._clock.dt_ < group.clock.dt_ * (1 - 1e-9):
-                raise InvalidInputError(
-                    f"{self.name}: dt = {self._clock.dt} is smaller than the time step of group {name!r}, "
-                    f"{group.clock.dt}. Update at most once a time step."
-                )
-
     def _claim(self) -> None:
         """No other plasticity of this run may move the same neurons."""
         if not self.active:
@@ -317,23 +313,10 @@ class Plasticity(BrianObject):
                     )
         _claims.add(self)
 
-    def _stored_unit(self) -> float | None:
-        """What costs are measured in, of a state that was restored or that an earlier run left."""
-        if not isinstance(get_device(), RuntimeDevice):
-            return self._unit
-        return float(next(iter(self._somas.values())).unit_[:]) or None
-
     def _measure(self, circuit: Circuit) -> None:
         """Sum up all costs as they are now; the first time, find what the rule's costs are measured in."""
         found = measure(circuit, self._cost, self._remainders(), self._somas, self._measured)
-        counted = {name: np.zeros((2, len(soma))) for name, soma in self._somas.items()}  # by the passes that follow
-        everything = {name: np.zeros((2, len(soma))) for name, soma in self._somas.items()}
-        for name in found.terms:
-            projection, alone = circuit.projections[name], self._writes_alone(name.partition(".")[0])
-            for side, population, costs in ((0, projection.post, found.incoming), (1, projection.pre, found.outgoing)):
-                if population is not None and name in costs:
-                    everything[population][side] += costs[name]
-                    counted[population][side] += alone * costs[name]
+        everything = found.by_neuron(circuit, self._somas)
         if not any(np.any((sums > 0).all(axis=0) & self._free[name]) for name, sums in everything.items()):
             raise UnbalanceableError(
                 f"{self.name}: nothing can be balanced: "
@@ -342,24 +325,16 @@ class Plasticity(BrianObject):
                 + circuit.advice
             )
         self._unit = 1 / found.mean if self._unit is None else self._unit
+        last = found.by_neuron(circuit, self._somas, lambda name: self._writes_alone(name.partition(".")[0]))
         for name, soma in self._somas.items():
             soma.unit, soma.level = self._unit, found.levels[name]
-            for variable, values in zip(("raw_in", "raw_out"), counted[name], strict=True):
-                soma.variables[variable].set_value(values)
-            self._show(soma, everything[name] * self._unit, self._free[name])
+            for variable, values in zip(("raw_in", "raw_out"), last[name], strict=True):
+                soma.variables[variable].set_value(values)  # what the pass of an update before would have left
+            incoming, outgoing = everything[name] * self._unit
+            show_costs(soma, incoming, outgoing, self._free[name])
         self._measured = found
         self._write_code(found, circuit)
         self._warn_if_stiff(max(float(sums.sum(axis=0).max()) for sums in everything.values()) * self._unit)
-
-    def _show(self, soma: NeuronGroup, costs: Array, free: Array) -> None:
-        """Something to read before the first update."""
-        incoming, outgoing = costs
-        gap, both = incoming - outgoing, incoming + outgoing
-        soma.cost_in, soma.cost_out = incoming, outgoing
-        soma.imbalance = np.divide(gap, both, out=np.zeros_like(both), where=both > 0)
-        soma.total_in, soma.total_out = incoming.sum(), outgoing.sum()
-        soma.total_gap, soma.total_free = np.abs(gap)[free].sum(), both[free].sum()
-        soma.total_imbalance = np.abs(gap)[free].sum() / (both[free].sum() or 1.0)
 
     def _write_code(self, found: Measure | None, circuit: Circuit | None) -> None:
         """Give every pass its code: no more than it has to do."""
@@ -439,15 +414,8 @@ def listed(neurons: Array) -> str:
 
 def names_of(allow: Any) -> tuple[str, ...]:
     """``allow`` as a tuple of names."""
-    listed = (allow,) if isinstance(allow, str) else tuple(allow)
-    for name in listed:
+    names = (allow,) if isinstance(allow, str) else tuple(allow)
+    for name in names:
         if not isinstance(name, str):
             raise InvalidInputError(f"allow: expected names of constants such as ('wmax', 'dA'), got {name!r}.")
-    return listed
-
-
-def seconds(dt: Any, owner: str = "Plasticity") -> float:
-    """The time between two updates as a number."""
-    if not isinstance(dt, Quantity) or not dt.has_same_dimensions(second) or np.ndim(dt) or not float(dt) > 0:
-        raise InvalidInputError(f"{owner}.dt: expected the time between two updates, such as 100*ms, got {dt!r}.")
-    return float(dt)
+    return names

@@ -124,6 +124,16 @@ def make_soma(free: Array, clock: Clock, name: str, seed: Sequence[int]) -> Neur
     return soma
 
 
+def show_costs(soma: NeuronGroup, incoming: Array, outgoing: Array, free: Array) -> None:
+    """Something to read before the first update: what `SENSE` would find."""
+    gap, both = incoming - outgoing, incoming + outgoing
+    away, total = np.abs(gap)[free].sum(), both[free].sum()
+    soma.cost_in, soma.cost_out = incoming, outgoing
+    soma.imbalance = np.divide(gap, both, out=np.zeros_like(both), where=both > 0)
+    soma.total_in, soma.total_out = incoming.sum(), outgoing.sum()
+    soma.total_gap, soma.total_free, soma.total_imbalance = away, total, away / (total or 1.0)
+
+
 def move_code(powers: Sequence[float], whole: int | None) -> str:
     """The code from the rule's step to factors.
 

@@ -9,50 +9,27 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
-from fractions import Fraction
 from itertools import count
 from textwrap import dedent
 from typing import Any
 
-import numpy as np
 from brian2 import NeuronGroup, PoissonInput, Synapses
 from brian2.core.base import BrianObject
 from brian2.core.clocks import Clock
-from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
-from brian2.core.functions import Function as BrianFunction
-from brian2.core.namespace import DEFAULT_UNITS
 from brian2.core.operations import NetworkOperation
 from brian2.core.spikesource import SpikeSource
-from brian2.core.variables import ArrayVariable, AuxiliaryVariable, Subexpression
-from brian2.core.variables import Constant as BrianConstant
-from brian2.core.variables import Variable as BrianVariable
 from brian2.equations.equations import BOOLEAN, DIFFERENTIAL_EQUATION, INTEGER, PARAMETER, SUBEXPRESSION
 from brian2.groups import neurongroup
 from brian2.groups.group import CodeRunner
 from brian2.groups.subgroup import Subgroup
 from brian2.monitors import EventMonitor, PopulationRateMonitor, StateMonitor
 from brian2.synapses import synapses as synapses_module
-from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 from brian2.utils.stringtools import get_identifiers
 
-from neurobal.symmetry.expressions import STANDARD_FUNCTIONS, Function
-from neurobal.symmetry.model import (
-    Constant,
-    Kind,
-    Model,
-    Pin,
-    Place,
-    Population,
-    Projection,
-    Reference,
-    Statement,
-    Variable,
-)
+from neurobal.brian.names import Names, unit_of, unit_text
+from neurobal.brian.objects import parent
+from neurobal.symmetry.model import Model, Place, Population, Projection, Statement
 
-_TIMEKEEPING = frozenset(
-    {"t", "dt", "t_in_timesteps", "i", "j", "N", "N_pre", "N_post", "N_incoming", "N_outgoing"}
-    | {"lastspike", "not_refractory", "lastupdate", "delay"}
-)
 _READERS = (StateMonitor, EventMonitor, PopulationRateMonitor, Subgroup, Clock)
 _OWNED = (  # their code is read from the group that owns them
     neurongroup.StateUpdater,
@@ -63,7 +40,6 @@ _OWNED = (  # their code is read from the group that owns them
     synapses_module.SummedVariableUpdater,
     synapses_module.SynapticPathway,
 )
-_SEEN_FROM = {"_postsynaptic_idx": "post", "_presynaptic_idx": "pre", "_idx": "own", "_sub_idx": "own"}
 
 
 def collect_statements(objects: Iterable[BrianObject], namespace: Mapping[str, Any]) -> Model:
@@ -83,10 +59,9 @@ class _Reader:
     def __init__(self, objects: Iterable[BrianObject], namespace: Mapping[str, Any]) -> None:
         unique = {obj.name: obj for obj in _with_contained(objects)}
         self.objects = [unique[name] for name in sorted(unique)]
-        self.namespace = namespace
+        self.names = Names(namespace)
         self.model = Model()
         self.block = count()
-        self.pinned: set[tuple[str, str]] = set()
 
     def read(self) -> Model:
         for obj in self.objects:  # first the groups: synapses refer to them
@@ -103,6 +78,7 @@ class _Reader:
                 self._projection(obj)
         for obj in self.objects:
             self._other(obj)
+        self.model.pins.extend(self.names.pins.values())
         return self.model
 
     # Groups
@@ -128,7 +104,7 @@ class _Reader:
         self._check_method(group, group.method_choice, group.equations.diff_eq_names)
 
     def _projection(self, synapses: Synapses) -> None:
-        source, target = _parent(synapses.source), _parent(synapses.target)
+        source, target = parent(synapses.source), parent(synapses.target)
         projection = Projection(synapses.name, self._neurons(source), self._neurons(target))
         self.model.projections[synapses.name] = projection
         add = projection.statements.append
@@ -145,7 +121,7 @@ class _Reader:
             projection.statements.extend(self._code(synapses, "model", synapses.subexpression_updater.abstract_code))
         for target_name, updater in synapses.summed_updaters.items():
             expression = " ".join(updater.expression.code.split())
-            text = f"{target_name} = {expression} : {_unit(synapses.variables[target_name])} (summed)"
+            text = f"{target_name} = {expression} : {unit_of(synapses.variables[target_name])} (summed)"
             add(self._statement(synapses, "model", text, "summed", expression, target_name))
         for pathway in synapses._pathways:
             part = f"on_{pathway.prepost}" + ("" if pathway.objname == pathway.prepost else f" {pathway.objname!r}")
@@ -158,7 +134,7 @@ class _Reader:
         if isinstance(obj, (*_READERS, *_OWNED, Synapses)):
             return
         if isinstance(obj, CodeRunner):
-            owner = _parent(obj.group)
+            owner = parent(obj.group)
             found = self.model.populations.get(owner.name) or self.model.projections.get(owner.name)
             if found is None or (isinstance(found, Population) and found.fixed):
                 return
@@ -178,7 +154,7 @@ class _Reader:
     # Statements
 
     def _describe(self, part: Population | Projection, equation: Any) -> None:
-        part.units[equation.varname] = _unit_text(equation.dim)
+        part.units[equation.varname] = unit_text(equation.dim)
         if equation.type == PARAMETER and "shared" not in equation.flags:
             part.parameters.add(equation.varname)
 
@@ -187,7 +163,7 @@ class _Reader:
             return None
         name, expression = equation.varname, " ".join(equation.expr.code.split())
         flags = f" ({', '.join(equation.flags)})" if equation.flags else ""
-        declared = {BOOLEAN: "boolean", INTEGER: "integer"}.get(equation.var_type, _unit_text(equation.dim))
+        declared = {BOOLEAN: "boolean", INTEGER: "integer"}.get(equation.var_type, unit_text(equation.dim))
         left = f"d{name}/dt" if equation.type == DIFFERENTIAL_EQUATION else name
         text = f"{left} = {expression} : {declared}{flags}"
         if equation.type == DIFFERENTIAL_EQUATION:
@@ -215,105 +191,9 @@ class _Reader:
         extra: Any = None,
     ) -> Statement:
         names = set(get_identifiers(expression)) | ({target} if target else set())
-        scope = {name: self._reference(owner, name, extra or {}) for name in sorted(names)}
+        scope = {name: self.names.meaning(owner, name, extra or {}) for name in sorted(names)}
         known = {name: reference for name, reference in scope.items() if reference is not None}
-        return Statement(Place(_parent(owner).name, part), text, operation, expression, known, target, block)
-
-    # Names
-
-    def _reference(self, owner: Any, name: str, extra: Mapping[str, Any]) -> Reference | None:
-        """What a name means in the equations of this owner; None if it means nothing yet."""
-        found = extra.get(name)
-        if found is None or name in owner.variables:
-            found = owner.variables.get(name, found)
-        if isinstance(found, BrianFunction):
-            return Function(name)
-        if found is not None:
-            return self._variable(owner, name, found)
-        return self._external(owner, name)
-
-    def _variable(self, owner: Any, name: str, variable: BrianVariable) -> Reference:
-        if isinstance(variable, BrianConstant):
-            return Constant(name, float(variable.value))
-        holder = _parent(variable.owner) if variable.owner is not None else None
-        if (
-            holder is None
-            or isinstance(holder, Clock)
-            or isinstance(variable, AuxiliaryVariable)
-            or variable.name in _TIMEKEEPING
-            or not isinstance(variable, ArrayVariable | Subexpression)
-        ):
-            return Constant(name)
-        if isinstance(variable, Subexpression):
-            return self._expression(owner, name, variable)
-        if variable.scalar:
-            own = holder.name == _parent(owner).name
-            return Constant(name, unit=_unit(variable), promotable=own, stored=(holder.name, variable.name))
-        seen_from = _SEEN_FROM.get(owner.variables.indices[name])
-        if seen_from is None or not _is_end(_parent(owner), holder, seen_from):
-            return self._linked(owner, name, variable)
-        return Variable(holder.name, variable.name, _kind(holder, variable), seen_from)
-
-    def _expression(self, owner: Any, name: str, variable: Subexpression) -> Reference:
-        """A named expression. Brian2 makes copies of it, with mangled names, for subgroups, synapses and links."""
-        holder, base, seen_from = _parent(owner), name, "own"
-        if isinstance(holder, Synapses) and name not in _equations(holder):
-            end = holder.source if name.endswith("_pre") else holder.target
-            seen_from = "pre" if name.endswith("_pre") else "post"
-            base = name.removesuffix("_pre") if seen_from == "pre" else name.removesuffix("_post")
-            holder = _parent(end)
-        if base in _TIMEKEEPING:
-            return Constant(name)
-        coupled = isinstance(holder, Synapses) and seen_from != "own"
-        equation = _equations(holder).get(base)
-        defined = equation is not None and equation.type == SUBEXPRESSION
-        if coupled or not defined or not self._same_constants(owner, holder, variable):
-            return self._linked(owner, name, variable)
-        return Variable(holder.name, base, _kind(holder, holder.variables[base]), seen_from)
-
-    def _same_constants(self, owner: Any, holder: Any, variable: Subexpression) -> bool:
-        """Brian2 looks up the constants of an expression where it is used: are they those of its own group?"""
-        outside = [n for n in variable.identifiers if n not in variable.owner.variables]
-        return all(self._external(owner, n) == self._external(holder, n) for n in outside)
-
-    def _linked(self, owner: Any, name: str, variable: BrianVariable) -> Reference:
-        """A quantity of neurons (or synapses) that the owner does not see neuron by neuron: it must not move."""
-        if isinstance(variable, Subexpression):
-            for part in variable.identifiers:
-                found = variable.owner.variables.get(part)
-                if isinstance(found, ArrayVariable | Subexpression) and found is not variable:
-                    self._linked(owner, name, found)
-        elif variable.owner is not None and not variable.scalar:
-            reason = f"{_parent(owner).name} reads it as {name!r}, a linked variable"
-            self._pin(_parent(variable.owner).name, variable.name, reason)
-        return Constant(name)
-
-    def _external(self, owner: Any, name: str) -> Reference | None:
-        if name in DEFAULT_CONSTANTS:
-            return Constant(name, float(DEFAULT_CONSTANTS[name].value))
-        if name in DEFAULT_UNITS:
-            unit = DEFAULT_UNITS[name]
-            return Constant(name, float(unit), _unit_text(unit.dim))
-        if name in DEFAULT_FUNCTIONS:
-            return Function(name, STANDARD_FUNCTIONS.get(name))
-        for space in (getattr(owner, "namespace", None) or {}, self.namespace):
-            if name not in space:
-                continue
-            found = space[name]
-            if isinstance(found, BrianFunction) or (inspect.isfunction(found) and hasattr(found, "_arg_units")):
-                return Function(name, _declared_homogeneity(found))
-            if isinstance(found, BrianVariable):
-                return Constant(name)
-            value = np.asarray(found) if isinstance(found, int | float | np.number | np.ndarray) else None
-            if value is not None and value.shape == () and value.dtype.kind in "biuf":
-                dimensions = getattr(found, "dim", DIMENSIONLESS)
-                return Constant(name, float(value), _unit_text(dimensions), promotable=True, external=True)
-        return None
-
-    def _pin(self, owner: str, name: str, reason: str) -> None:
-        if (owner, name) not in self.pinned:
-            self.pinned.add((owner, name))
-            self.model.pins.append(Pin(owner, name, reason))
+        return Statement(Place(parent(owner).name, part), text, operation, expression, known, target, block)
 
     def _neurons(self, group: Any) -> str | None:
         return group.name if group.name in self.model.populations else None
@@ -321,7 +201,7 @@ class _Reader:
     def _check_method(self, owner: Any, method: Any, variables: Iterable[str]) -> None:
         if isinstance(method, str) and method.lower().startswith("gsl"):
             for name in variables:
-                self._pin(owner.name, name, f"method {method!r} adapts its step to absolute tolerances")
+                self.names.pin(owner.name, name, f"method {method!r} adapts its step to absolute tolerances")
         elif inspect.isfunction(method):
             self.model.unread.append(f"{owner.name}: the integration method is a Python function")
 
@@ -332,20 +212,6 @@ def _with_contained(objects: Iterable[BrianObject]) -> Iterator[BrianObject]:
             continue  # our own rules change nothing but the scales
         yield obj
         yield from _with_contained(obj.contained_objects)
-
-
-def _parent(group: Any) -> Any:
-    """The group itself, or the one of which it is a part."""
-    return group.source if isinstance(group, Subgroup) else group
-
-
-def _is_end(owner: Any, holder: Any, seen_from: str) -> bool:
-    """Are the holder's variables seen neuron by neuron: as one's own, or as those of this end of some synapses?"""
-    if seen_from == "own":
-        return bool(holder.name == owner.name)
-    if isinstance(holder, Synapses):
-        return False  # synapses onto synapses
-    return bool(holder.name == _parent(owner.source if seen_from == "pre" else owner.target).name)
 
 
 def _fixed_by_nature(group: Any) -> str:
@@ -359,40 +225,8 @@ def _fixed_by_nature(group: Any) -> str:
 
 def _linked_to(group: Any) -> set[str]:
     """The other objects whose variables a group reads (or writes) through links."""
-    owners = [_parent(v.owner) for v in group.variables.values() if v.owner is not None]
+    owners = [parent(v.owner) for v in group.variables.values() if v.owner is not None]
     return {owner.name for owner in owners if owner.name != group.name and not isinstance(owner, Clock)}
-
-
-def _equations(holder: Any) -> Mapping[str, Any]:
-    """The equations of a group or of synapses, by variable."""
-    equations = dict(getattr(holder, "equations", None) or {})
-    return equations | dict(getattr(holder, "event_driven", None) or {})
-
-
-def _kind(holder: Any, variable: BrianVariable) -> Kind:
-    if np.dtype(variable.dtype).kind != "f":
-        return Kind.DISCRETE
-    if isinstance(variable, Subexpression):
-        return Kind.EXPRESSION
-    equation = _equations(holder).get(variable.name)
-    return Kind.STATE if equation is not None and equation.type == DIFFERENTIAL_EQUATION else Kind.PARAMETER
-
-
-def _unit(variable: BrianVariable) -> str:
-    return _unit_text(variable.dim)
-
-
-def _unit_text(dimensions: Any) -> str:
-    return "1" if dimensions is DIMENSIONLESS else repr(get_unit(dimensions))
-
-
-def _declared_homogeneity(function: Any) -> Fraction | None:
-    """The attribute ``homogeneity`` of a user's function f(λx, λy) = λ^homogeneity f(x, y)."""
-    python = getattr(function, "pyfunc", function)
-    if python in (np.minimum, np.maximum, np.fmin, np.fmax):
-        return Fraction(1)
-    declared = getattr(function, "homogeneity", getattr(python, "homogeneity", None))
-    return None if declared is None else Fraction(declared)
 
 
 def _assignments(code: str) -> Iterator[tuple[str, str | None, str, str]]:

@@ -1,0 +1,177 @@
+"""What names mean in the equations of a Brian2 group or Synapses: variables of neurons, constants, functions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from brian2 import Synapses
+from brian2.core.clocks import Clock
+from brian2.core.functions import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS
+from brian2.core.functions import Function as BrianFunction
+from brian2.core.namespace import DEFAULT_UNITS
+from brian2.core.variables import ArrayVariable, AuxiliaryVariable, Subexpression
+from brian2.core.variables import Constant as BrianConstant
+from brian2.core.variables import Variable as BrianVariable
+from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
+from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
+
+from neurobal.brian.objects import parent
+from neurobal.symmetry.expressions import STANDARD_FUNCTIONS, Function
+from neurobal.symmetry.model import Constant, Kind, Pin, Reference, Variable
+
+_TIMEKEEPING = frozenset(
+    {"t", "dt", "t_in_timesteps", "i", "j", "N", "N_pre", "N_post", "N_incoming", "N_outgoing"}
+    | {"lastspike", "not_refractory", "lastupdate", "delay"}
+)
+_SEEN_FROM = {"_postsynaptic_idx": "post", "_presynaptic_idx": "pre", "_idx": "own", "_sub_idx": "own"}
+
+
+class Names:
+    """Looks up names as Brian2 does: in the group, then in its namespace, then in that of the run.
+
+    What is found to be read in a way that a rescaling cannot follow is pinned: ``pins`` by owner and name.
+    """
+
+    def __init__(self, namespace: Mapping[str, Any]) -> None:
+        self.namespace = namespace
+        self.pins: dict[tuple[str, str], Pin] = {}
+
+    def pin(self, owner: str, name: str, reason: str) -> None:
+        """A variable that must not move; the first reason counts."""
+        self.pins.setdefault((owner, name), Pin(owner, name, reason))
+
+    def meaning(self, owner: Any, name: str, extra: Mapping[str, Any]) -> Reference | None:
+        """What a name means in code of this owner, which may bring ``extra`` variables; None if nothing yet."""
+        found = extra.get(name)
+        if found is None or name in owner.variables:
+            found = owner.variables.get(name, found)
+        if isinstance(found, BrianFunction):
+            return Function(name)
+        if found is not None:
+            return self._variable(owner, name, found)
+        return self._external(owner, name)
+
+    def _variable(self, owner: Any, name: str, variable: BrianVariable) -> Reference:
+        if isinstance(variable, BrianConstant):
+            return Constant(name, float(variable.value))
+        holder = parent(variable.owner) if variable.owner is not None else None
+        if (
+            holder is None
+            or isinstance(holder, Clock)
+            or isinstance(variable, AuxiliaryVariable)
+            or variable.name in _TIMEKEEPING
+            or not isinstance(variable, ArrayVariable | Subexpression)
+        ):
+            return Constant(name)
+        if isinstance(variable, Subexpression):
+            return self._expression(owner, name, variable)
+        if variable.scalar:
+            own = holder.name == parent(owner).name
+            return Constant(name, unit=unit_of(variable), promotable=own, stored=(holder.name, variable.name))
+        seen_from = _SEEN_FROM.get(owner.variables.indices[name])
+        if seen_from is None or not _is_end(parent(owner), holder, seen_from):
+            return self._linked(owner, name, variable)
+        return Variable(holder.name, variable.name, _kind(holder, variable), seen_from)
+
+    def _expression(self, owner: Any, name: str, variable: Subexpression) -> Reference:
+        """A named expression. Brian2 makes copies of it, with mangled names, for subgroups, synapses and links."""
+        holder, base, seen_from = parent(owner), name, "own"
+        if isinstance(holder, Synapses) and name not in _equations(holder):
+            end = holder.source if name.endswith("_pre") else holder.target
+            seen_from = "pre" if name.endswith("_pre") else "post"
+            base = name.removesuffix("_pre") if seen_from == "pre" else name.removesuffix("_post")
+            holder = parent(end)
+        if base in _TIMEKEEPING:
+            return Constant(name)
+        coupled = isinstance(holder, Synapses) and seen_from != "own"
+        equation = _equations(holder).get(base)
+        defined = equation is not None and equation.type == SUBEXPRESSION
+        if coupled or not defined or not self._same_constants(owner, holder, variable):
+            return self._linked(owner, name, variable)
+        return Variable(holder.name, base, _kind(holder, holder.variables[base]), seen_from)
+
+    def _same_constants(self, owner: Any, holder: Any, variable: Subexpression) -> bool:
+        """Brian2 looks up the constants of an expression where it is used: are they those of its own group?"""
+        outside = [n for n in variable.identifiers if n not in variable.owner.variables]
+        return all(self._external(owner, n) == self._external(holder, n) for n in outside)
+
+    def _linked(self, owner: Any, name: str, variable: BrianVariable) -> Reference:
+        """A quantity of neurons (or synapses) that the owner does not see neuron by neuron: it must not move."""
+        if isinstance(variable, Subexpression):
+            for part in variable.identifiers:
+                found = variable.owner.variables.get(part)
+                if isinstance(found, ArrayVariable | Subexpression) and found is not variable:
+                    self._linked(owner, name, found)
+        elif variable.owner is not None and not variable.scalar:
+            reason = f"{parent(owner).name} reads it as {name!r}, a linked variable"
+            self.pin(parent(variable.owner).name, variable.name, reason)
+        return Constant(name)
+
+    def _external(self, owner: Any, name: str) -> Reference | None:
+        if name in DEFAULT_CONSTANTS:
+            return Constant(name, float(DEFAULT_CONSTANTS[name].value))
+        if name in DEFAULT_UNITS:
+            unit = DEFAULT_UNITS[name]
+            return Constant(name, float(unit), unit_text(unit.dim))
+        if name in DEFAULT_FUNCTIONS:
+            return Function(name, STANDARD_FUNCTIONS.get(name))
+        for space in (getattr(owner, "namespace", None) or {}, self.namespace):
+            if name not in space:
+                continue
+            found = space[name]
+            if isinstance(found, BrianFunction) or (inspect.isfunction(found) and hasattr(found, "_arg_units")):
+                return Function(name, _declared_homogeneity(found))
+            if isinstance(found, BrianVariable):
+                return Constant(name)
+            value = np.asarray(found) if isinstance(found, int | float | np.number | np.ndarray) else None
+            if value is not None and value.shape == () and value.dtype.kind in "biuf":
+                dimensions = getattr(found, "dim", DIMENSIONLESS)
+                return Constant(name, float(value), unit_text(dimensions), promotable=True, external=True)
+        return None
+
+
+def _is_end(owner: Any, holder: Any, seen_from: str) -> bool:
+    """Are the holder's variables seen neuron by neuron: as one's own, or as those of this end of some synapses?"""
+    if seen_from == "own":
+        return bool(holder.name == owner.name)
+    if isinstance(holder, Synapses):
+        return False  # synapses onto synapses
+    return bool(holder.name == parent(owner.source if seen_from == "pre" else owner.target).name)
+
+
+def _equations(holder: Any) -> Mapping[str, Any]:
+    """The equations of a group or of synapses, by variable."""
+    equations = dict(getattr(holder, "equations", None) or {})
+    return equations | dict(getattr(holder, "event_driven", None) or {})
+
+
+def _kind(holder: Any, variable: BrianVariable) -> Kind:
+    if np.dtype(variable.dtype).kind != "f":
+        return Kind.DISCRETE
+    if isinstance(variable, Subexpression):
+        return Kind.EXPRESSION
+    equation = _equations(holder).get(variable.name)
+    return Kind.STATE if equation is not None and equation.type == DIFFERENTIAL_EQUATION else Kind.PARAMETER
+
+
+def unit_of(variable: BrianVariable) -> str:
+    """A variable's unit as equations state it."""
+    return unit_text(variable.dim)
+
+
+def unit_text(dimensions: Any) -> str:
+    """The base unit of these dimensions as equations state it."""
+    return "1" if dimensions is DIMENSIONLESS else repr(get_unit(dimensions))
+
+
+def _declared_homogeneity(function: Any) -> Fraction | None:
+    """The attribute ``homogeneity`` of a user's function f(λx, λy) = λ^homogeneity f(x, y)."""
+    python = getattr(function, "pyfunc", function)
+    if python in (np.minimum, np.maximum, np.fmin, np.fmax):
+        return Fraction(1)
+    declared = getattr(function, "homogeneity", getattr(python, "homogeneity", None))
+    return None if declared is None else Fraction(declared)
