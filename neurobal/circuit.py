@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
+from neurobal.arrays import exponent, indices, per_neuron, real
 from neurobal.containers import Restore, flat_weights, read_matrix
 from neurobal.errors import InvalidInputError, NotFiniteError, did_you_mean
 from neurobal.selection import neuron_mask, tie_labels
@@ -156,18 +157,18 @@ class Circuit:
         population = Population(
             name,
             size,
-            _exponent(homogeneity, size, f"homogeneity of population {name!r}"),
+            exponent(homogeneity, size, f"homogeneity of population {name!r}"),
             neuron_mask(pinned, size, f"pinned, population {name!r}"),
             tie_labels(tied, size, f"tied, population {name!r}"),
             {
                 key: Parameter(
-                    _per_neuron(values, size, f"parameter {key!r} of population {name!r}"), *map(float, moves)
+                    per_neuron(values, size, f"parameter {key!r} of population {name!r}"), *map(float, moves)
                 )
                 for key, (values, *moves) in (parameters or {}).items()
             },
         )
         if bias is not None:
-            values = _per_neuron(bias, size, f"bias of population {name!r}")
+            values = per_neuron(bias, size, f"bias of population {name!r}")
             self._append(
                 Projection(name + BIAS_SUFFIX, None, name, np.arange(size, dtype=np.int32),
                            np.zeros(size, dtype=np.int32), values, (size, 1), 1.0, 0.0, costed=False)
@@ -211,9 +212,9 @@ class Circuit:
         else:
             if post_index is None or pre_index is None or weight is None:
                 raise InvalidInputError("Circuit.connect: give a matrix, or all of post_index, pre_index and weight.")
-            rows = _indices(post_index, shape[0], f"post_index of projection {name!r}")
-            columns = _indices(pre_index, shape[1], f"pre_index of projection {name!r}")
-            values = _float_copy(weight, f"weights of projection {name!r}")
+            rows = indices(post_index, shape[0], f"post_index of projection {name!r}")
+            columns = indices(pre_index, shape[1], f"pre_index of projection {name!r}")
+            values = real(weight, f"weights of projection {name!r}")
             if not rows.shape == columns.shape == values.shape:
                 raise InvalidInputError(
                     f"Circuit.connect: post_index, pre_index and weight of projection {name!r} must have equal "
@@ -223,8 +224,8 @@ class Circuit:
         self._append(
             Projection(
                 name, pre, post, rows, columns, values, shape,
-                _exponent(post_exponent, shape[0], f"post_exponent of projection {name!r}"),
-                _exponent(source.homogeneity if pre_exponent is None else pre_exponent, shape[1],
+                exponent(post_exponent, shape[0], f"post_exponent of projection {name!r}"),
+                exponent(source.homogeneity if pre_exponent is None else pre_exponent, shape[1],
                           f"pre_exponent of projection {name!r}"),
                 bool(costed), dimension, restore,
             )
@@ -265,11 +266,11 @@ class Circuit:
             )
         for name, what in self._by_population(homogeneity, "homogeneity", spread=True).items():
             population = after.populations[name]
-            exponent = _exponent(what, population.size, f"homogeneity of population {name!r}")
-            after.populations[name] = replace(population, homogeneity=exponent)
+            power = exponent(what, population.size, f"homogeneity of population {name!r}")
+            after.populations[name] = replace(population, homogeneity=power)
             for key, projection in after.projections.items():
                 if projection.pre == name:
-                    after.projections[key] = replace(projection, pre_exponent=exponent)
+                    after.projections[key] = replace(projection, pre_exponent=power)
         return after
 
     def copy(self) -> Circuit:
@@ -372,52 +373,6 @@ def check_finite(weight: Array, post_index: Array, pre_index: Array, name: str, 
             f"synapse from {pre}[{pre_index[e]}] to {post}[{post_index[e]}]. Repair or remove these synapses.",
             f"weights of {name!r}",
         )
-
-
-def _float_copy(values: Any, what: str) -> Array:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fiub":
-        raise InvalidInputError(f"The {what} must be real numbers, got {array.dtype}.")
-    return array.astype(array.dtype if array.dtype in (np.float32, np.float64) else np.float64)
-
-
-def _per_neuron(values: Any, size: int, what: str) -> Array:
-    array = _float_copy(values, what)
-    if array.ndim == 0:
-        array = np.full(size, array)
-    if array.shape != (size,):
-        raise InvalidInputError(f"The {what}: expected {size} numbers, got shape {array.shape}.")
-    bad = np.flatnonzero(~np.isfinite(array))
-    if bad.size:
-        raise NotFiniteError(
-            f"The {what}: {bad.size} of {size} values are not finite; the first is {array[bad[0]]} at {bad[0]}.", what
-        )
-    return array
-
-
-def _indices(index: Any, size: int, what: str) -> Array:
-    array = np.atleast_1d(np.asarray(index))
-    if array.size == 0:
-        return np.zeros(0, dtype=np.int32)
-    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
-        raise InvalidInputError(f"The {what} must be a list of integers, got {array.dtype} of shape {array.shape}.")
-    if array.min() < 0 or array.max() >= size:
-        raise InvalidInputError(
-            f"The {what}: index {array.min() if array.min() < 0 else array.max()} is out of range for {size} neurons."
-        )
-    return array.astype(np.int32)
-
-
-def _exponent(value: Any, size: int, what: str) -> float | Array:
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        raise InvalidInputError(f"The {what}: expected a number, got {value!r}.") from None
-    if array.ndim > 1 or (array.ndim == 1 and array.shape != (size,)) or not np.all(np.isfinite(array)):
-        raise InvalidInputError(f"The {what}: expected a finite number, or {size} of them, got {value!r}.")
-    if array.ndim == 0:
-        return float(array)
-    return float(array[0]) if size and np.all(array == array[0]) else array.copy()
 
 
 def _copied(value: Any) -> Any:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
+from neurobal.arrays import real
 from neurobal.errors import InvalidInputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ class Robustness(Cost):
                     f"{projection.name!r}.{did_you_mean(str(projection.pre), gains)}"
                 )
             gains = gains[projection.pre]
-        gains = np.asarray(gains, dtype=float)
+        gains = real(gains, "Robustness.gains").astype(float, copy=False)
         expected = (
             f"Robustness.gains: expected {projection.shape[1]} finite numbers >= 0, one for each presynaptic neuron of "
             f"projection {projection.name!r}, got "
@@ -224,7 +225,7 @@ def _per_synapse(weight: Any, projection: Projection) -> float | np.ndarray:
             )
         values = np.asarray(weight[projection.post_index, projection.pre_index]).ravel()
     else:
-        values = np.asarray(weight, dtype=float)  # drops units: base SI values, as Brian2 stores weights
+        values = real(weight, "Power.weight").astype(float, copy=False)  # in base units, as Brian2 stores weights
         if values.ndim == 2 and values.shape == projection.shape:
             values = values[projection.post_index, projection.pre_index]
         elif values.ndim != 0 and values.shape != projection.weight.shape:

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy import linalg
 
-from neurobal.analysis.arguments import numbers, recurrent
+from neurobal.analysis.recurrent import recurrent
+from neurobal.arrays import numbers
 from neurobal.errors import InvalidInputError
 
 Array: TypeAlias = np.ndarray

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from neurobal.analysis.arguments import numbers, recurrent
+from neurobal.analysis.recurrent import recurrent
+from neurobal.arrays import numbers
 from neurobal.cost import Robustness
 from neurobal.errors import InvalidInputError
 
