@@ -5,21 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from brian2 import BrianLogger, device, prefs, set_device, start_scope
+from brian2 import BrianLogger, defaultclock, device, ms, prefs, set_device, start_scope
 
 BrianLogger.suppress_name("unused_brian_object")
+pytest.register_assert_rewrite("plastic_rate", "plastic_spiking")
 
 
 @pytest.fixture(autouse=True)
 def clean_slate() -> Iterator[None]:
-    """Brian2's preferences, device and magic objects are global."""
+    """Brian2's preferences, device, clock and magic objects are global."""
     target = prefs.codegen.target
     prefs.codegen.target = "numpy"
     start_scope()
     yield
     prefs.codegen.target = target
+    defaultclock.dt = 0.1 * ms
     start_scope()
+
+
+@pytest.fixture
+def coarse() -> None:
+    """Large time steps, where updates are tested."""
+    defaultclock.dt = 1 * ms
+
+
+@pytest.fixture
+def single_precision() -> Iterator[None]:
+    before = prefs.core.default_float_dtype
+    prefs.core.default_float_dtype = np.float32
+    yield
+    prefs.core.default_float_dtype = before
 
 
 @pytest.fixture

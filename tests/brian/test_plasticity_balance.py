@@ -7,16 +7,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 from brian2 import Network, NeuronGroup, StateMonitor, Synapses, ms, second
-from test_plasticity import RATE, absolute, attached, coarse, matrix, rate_network
-from test_plasticity_function import PINNED, RECURRENT, STEP, plastic, spiking_network
+from plastic_rate import RATE, absolute, attached, matrix, rate_network
+from plastic_spiking import PINNED, RECURRENT, STEP, plastic, spiking_network
 
 import neurobal as nb
+
+pytestmark = pytest.mark.usefixtures("coarse")
 
 Array: TypeAlias = np.ndarray
 
 FAST = nb.NormalizedFlow(rate=1000 / second)
-
-__all__ = ["coarse"]  # large time steps, for all tests here
 
 
 def driven_network(exponent: int) -> list[Any]:

@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import pytest
 from brian2 import Network, NeuronGroup, SpikeMonitor, Synapses, defaultclock, ms, network_operation, second
-from test_plasticity import QUICK, attached, coarse, matrix, rate_network
-from test_plasticity_function import single_precision
+from plastic_rate import QUICK, attached, matrix, rate_network
 
 import neurobal as nb
 
-__all__ = ["coarse", "single_precision"]
+pytestmark = pytest.mark.usefixtures("coarse")
+
 Array: TypeAlias = np.ndarray
 
 SPIKING = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from brian2 import Network, ms, second
-from test_plasticity import rate_network
+from plastic_rate import rate_network
 
 import neurobal as nb
 from neurobal.rules import find_rule

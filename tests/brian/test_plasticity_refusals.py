@@ -20,14 +20,13 @@ from brian2 import (
     mV,
 )
 from brian2.core.base import BrianObjectException
-from test_plasticity import (
+from plastic_rate import (
     FAST,
     QUICK,
     RATE,
     SUMMED,
     Still,
     attached,
-    coarse,
     costs_of,
     rate_network,
     refusal,
@@ -35,7 +34,7 @@ from test_plasticity import (
 
 import neurobal as nb
 
-__all__ = ["coarse"]
+pytestmark = pytest.mark.usefixtures("coarse")
 
 
 def test_an_update_takes_at_least_a_time_step() -> None:

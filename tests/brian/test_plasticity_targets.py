@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from brian2 import Network, StateMonitor, device, ms, prefs, second, set_device
-from test_plasticity import QUICK, attached, matrix, rate_network
-from test_plasticity_function import (
+from plastic_rate import QUICK, attached, matrix, rate_network
+from plastic_spiking import (
     COST,
     DURATION,
     PINNED,
@@ -18,12 +18,10 @@ from test_plasticity_function import (
     plastic,
     spiking_network,
     total_cost,
-    usual_steps,
 )
 
 import neurobal as nb
 
-__all__ = ["usual_steps"]  # the global clock is put back after each test
 pytestmark = pytest.mark.slow
 
 
