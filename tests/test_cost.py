@@ -247,3 +247,21 @@ def test_a_cost_can_put_no_term_on_a_projection(two: nb.Circuit) -> None:
 
     assert [len(t) for t in terms_by_projection(Internal(), two.projections).values()] == [1, 0, 0, 1]
     assert nb.balance(two, cost=Internal()).success
+    with pytest.raises(nb.InvalidInputError, match=r"Internal has no method powers\(\)"):
+        Internal().powers()
+
+
+@pytest.mark.parametrize("gains", [["high", "low"], [[1.0], [2.0, 3.0]], None, {"A": "high", "B": "low"}])
+def test_gains_are_numbers(two: nb.Circuit, gains: object) -> None:
+    with pytest.raises(nb.InvalidInputError, match=r"^Robustness\.gains: expected real numbers, got"):
+        nb.balance(two, cost=nb.Robustness(gains))
+
+
+def test_weights_of_a_cost_are_numbers(two: nb.Circuit) -> None:
+    with pytest.raises(nb.InvalidInputError, match=r"^Power\.weight: expected real numbers, got str 'high'"):
+        nb.balance(two, cost=nb.Power(2, weight="high"))
+
+
+def test_a_cost_has_terms() -> None:
+    with pytest.raises(TypeError, match="abstract"):
+        nb.Cost()

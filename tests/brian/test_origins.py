@@ -209,3 +209,17 @@ def test_in_standalone_mode_what_was_assigned_last_counts(standalone: Path) -> N
     network.run(10 * ms)
     objects[0].stim = 4 * mV
     assert "'stim' of 'E' was 0" in refused(network)
+
+
+@pytest.mark.parametrize("assigned", [True, False])
+def test_between_standalone_runs_it_is_known_as_well(standalone: Path, assigned: bool) -> None:
+    """Brian2 itself forgets it with the first run, also where it is zero because nobody assigned it."""
+    objects = spiking(SHARED if assigned else SHARED.replace("stim", "rest"))
+    name = "stim" if assigned else "rest"
+    network = Network(objects)
+    network.run(10 * ms)
+    plasticity = nb.Plasticity(network, RULE, dt=2 * ms)
+    network.add(plasticity)
+    assert plasticity._motion.groups["E"].levels == {name: 0.0}
+    setattr(objects[0], name, 4 * mV)
+    assert f"'{name}' of 'E' was 0" in refused(network)
