@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,6 +21,8 @@ def real(values: Any, what: str) -> Array:
         array = np.asarray(values)
     except ValueError:  # lists of different lengths
         array = np.asarray(None)
+    if array.dtype == object and all(isinstance(value, Real) for value in array.flat):  # fractions
+        array = array.astype(float)
     if array.dtype.kind not in "fiub":
         raise InvalidInputError(f"{what}: expected real numbers, got {type(values).__name__} {values!r:.60}.")
     return array.astype(array.dtype if array.dtype in (np.float32, np.float64) else np.float64)
