@@ -135,7 +135,7 @@ def values_of(variable: ArrayVariable) -> np.ndarray:
     """A copy of a variable's values, in base units."""
     try:
         return np.array(variable.get_value())
-    except NotImplementedError as error:  # as above
+    except NotImplementedError as error:  # as in `constant_value`
         assigned = _assigned_in_standalone(variable)
         if assigned is None:
             raise _unknown(variable) from error
