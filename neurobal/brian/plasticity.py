@@ -19,8 +19,9 @@ from brian2.core.operations import NetworkOperation
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.utils.logger import get_logger
 
+from neurobal.brian.companions import check_not_normalized, check_same_model
 from neurobal.brian.costing import largest_power, terms_unseen
-from neurobal.brian.guard import check_constants, check_not_normalized, check_same_model, guard
+from neurobal.brian.guard import check_constants, guard
 from neurobal.brian.measuring import Measure, measure
 from neurobal.brian.objects import parent
 from neurobal.brian.reading import examine, snapshot
