@@ -31,7 +31,7 @@ from brian2 import (
 )
 
 import neurobal as nb
-from neurobal.brian.guard import check_same_model
+from neurobal.brian.companions import check_same_model
 from neurobal.brian.inference import symmetries
 
 CELLS = """
