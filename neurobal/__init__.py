@@ -19,10 +19,10 @@ from neurobal.result import Balance, Excluded
 from neurobal.rules import AntiBalancing, GradientFlow, NormalizedFlow, Rule, StochasticBalancing
 
 if TYPE_CHECKING:
-    from neurobal.brian.comparing import compare
-    from neurobal.brian.inference import symmetries
-    from neurobal.brian.normalization import IncomingNormalization
-    from neurobal.brian.plasticity import Plasticity
+    from neurobal.brian.comparing.paired_runs import compare
+    from neurobal.brian.network.inference import symmetries
+    from neurobal.brian.plasticity.engine import Plasticity
+    from neurobal.brian.plasticity.normalization import IncomingNormalization
 
 __version__ = "0.1.0"
 
@@ -58,10 +58,10 @@ __all__ = [
 
 # What needs Brian2 is loaded when it is first used (PEP 562): matrices do without it.
 _LAZY = {
-    "IncomingNormalization": "neurobal.brian.normalization",
-    "Plasticity": "neurobal.brian.plasticity",
-    "compare": "neurobal.brian.comparing",
-    "symmetries": "neurobal.brian.inference",
+    "IncomingNormalization": "neurobal.brian.plasticity.normalization",
+    "Plasticity": "neurobal.brian.plasticity.engine",
+    "compare": "neurobal.brian.comparing.paired_runs",
+    "symmetries": "neurobal.brian.network.inference",
 }
 
 

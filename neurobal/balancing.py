@@ -13,12 +13,12 @@ import numpy as np
 from neurobal.adapters import as_circuit
 from neurobal.circuit import Circuit, Projection
 from neurobal.cost import Cost, Power, Term, terms_by_projection
-from neurobal.dyadic import common_step
 from neurobal.errors import InvalidInputError, UnbalanceableError
 from neurobal.existence import Runaway, find_runaway, runaway_along, without
 from neurobal.problem import Problem, Units, build
 from neurobal.progress import Progress, Report
 from neurobal.result import Balance, Excluded
+from neurobal.rounding import common_step
 from neurobal.solvers import Monitor, Newton, Solution, Solver, choose
 from neurobal.solvers.contract import Meter
 

@@ -13,9 +13,9 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from neurobal.arrays import exponent, indices, per_neuron, real
 from neurobal.containers import Restore, flat_weights, read_matrix
 from neurobal.errors import InvalidInputError, NotFiniteError, did_you_mean
+from neurobal.inputs import exponent, indices, per_neuron, real
 from neurobal.selection import neuron_mask, tie_labels
 
 Array: TypeAlias = np.ndarray

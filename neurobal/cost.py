@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from neurobal.arrays import real
 from neurobal.errors import InvalidInputError, did_you_mean
+from neurobal.inputs import real
 
 if TYPE_CHECKING:
     from neurobal.circuit import Projection

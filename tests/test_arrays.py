@@ -11,7 +11,7 @@ from brian2 import Quantity, mV
 from scipy import sparse
 
 import neurobal as nb
-from neurobal.arrays import exponent, indices, numbers, per_neuron, real
+from neurobal.inputs import exponent, indices, numbers, per_neuron, real
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from brian2 import Network, NeuronGroup, Synapses, ms, prefs, second, start_scope
 
 import neurobal as nb
-from neurobal.brian.rulecode import check_rule
+from neurobal.brian.plasticity.rule_check import check_rule
 from neurobal.rules import VOCABULARY, Rule, find_rule
 
 SHIPPED = [nb.GradientFlow, nb.NormalizedFlow, nb.StochasticBalancing, nb.AntiBalancing]

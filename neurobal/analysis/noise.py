@@ -9,8 +9,8 @@ import numpy as np
 from scipy import linalg
 
 from neurobal.analysis.recurrent import recurrent
-from neurobal.arrays import numbers
 from neurobal.errors import InvalidInputError
+from neurobal.inputs import numbers
 
 Array: TypeAlias = np.ndarray
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from neurobal.analysis.recurrent import recurrent
-from neurobal.arrays import numbers
 from neurobal.cost import Robustness
 from neurobal.errors import InvalidInputError
+from neurobal.inputs import numbers
 
 
 def sensitivity(weights: Any, gains: Any, *, slopes: Any = None) -> float:

@@ -30,7 +30,7 @@ from brian2 import seed as set_seed
 from brian2.core.network import _get_all_objects
 
 import neurobal as nb
-from neurobal.brian.comparing import compare
+from neurobal.brian.comparing.paired_runs import compare
 from neurobal.comparison import Difference
 
 DURATION = 80 * ms

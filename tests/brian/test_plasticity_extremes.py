@@ -138,7 +138,7 @@ def test_scales_do_not_leave_the_range_of_numbers(speed: float, dyadic: bool, ca
 
 def test_steps_that_are_no_numbers_are_none(caplog: pytest.LogCaptureFixture, monkeypatch: Any) -> None:
     # Such a rule is refused when the plasticity is made, if trying it out shows it.
-    monkeypatch.setattr("neurobal.brian.plasticity.check_rule", lambda *_: None)
+    monkeypatch.setattr("neurobal.brian.plasticity.engine.check_rule", lambda *_: None)
     _, plasticity = spikes_with_and_without(Wrong())
     assert np.abs(plasticity["E"].log_scale[:]).max() > 0.5  # the other half of its steps
     assert warnings_about_steps(caplog)

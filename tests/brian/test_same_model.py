@@ -31,8 +31,8 @@ from brian2 import (
 )
 
 import neurobal as nb
-from neurobal.brian.companions import check_same_model
-from neurobal.brian.inference import symmetries
+from neurobal.brian.network.inference import symmetries
+from neurobal.brian.plasticity.companions import check_same_model
 
 CELLS = """
 dv/dt = (drive + g - v)/(10*ms) : volt

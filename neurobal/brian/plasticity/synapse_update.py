@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from brian2 import Clock, NeuronGroup, Synapses
 
-from neurobal.brian.motion import SynapticMotion
-from neurobal.brian.objects import parent
-from neurobal.brian.runner import Runner
-from neurobal.brian.synapsecode import cost_code, follow_code
+from neurobal.brian.network.motion import SynapticMotion
+from neurobal.brian.network.objects import parent
+from neurobal.brian.plasticity.synapse_code import cost_code, follow_code
+from neurobal.brian.running.runner import Runner
 from neurobal.circuit import Projection
 from neurobal.cost import Term
 

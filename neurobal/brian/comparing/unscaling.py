@@ -10,8 +10,8 @@ import numpy as np
 from brian2.core.base import BrianObject
 from brian2.core.variables import Subexpression
 
-from neurobal.brian.binding import BrianBinding
-from neurobal.brian.statements import collect_statements
+from neurobal.brian.network.binding import BrianBinding
+from neurobal.brian.network.statements import collect_statements
 from neurobal.circuit import multiplied
 from neurobal.errors import InvalidInputError
 from neurobal.result import Balance

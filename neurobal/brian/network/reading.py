@@ -14,9 +14,9 @@ from brian2.core.namespace import get_local_namespace
 from brian2.core.network import _get_all_objects
 
 from neurobal.adapters import read
-from neurobal.brian.binding import BrianBinding
-from neurobal.brian.motion import Motion, find_motion
-from neurobal.brian.objects import (
+from neurobal.brian.network.binding import BrianBinding
+from neurobal.brian.network.motion import Motion, find_motion
+from neurobal.brian.network.objects import (
     brian_objects,
     float_array,
     is_input,

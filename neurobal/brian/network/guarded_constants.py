@@ -9,8 +9,8 @@ from typing import Any
 from brian2.core.base import BrianObject
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
-from neurobal.brian.names import unit_text
-from neurobal.brian.objects import constant_value
+from neurobal.brian.network.names import unit_text
+from neurobal.brian.network.objects import constant_value
 from neurobal.errors import NeurobalError, UnknownValuesError
 
 Constants = Mapping[tuple[str, str], float]

@@ -19,21 +19,29 @@ from brian2.core.operations import NetworkOperation
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.utils.logger import get_logger
 
-from neurobal.brian.companions import check_not_normalized, check_same_model
-from neurobal.brian.costing import largest_power, terms_unseen
-from neurobal.brian.guard import check_constants, guard
-from neurobal.brian.measuring import Measure, measure
-from neurobal.brian.objects import parent
-from neurobal.brian.reading import examine, snapshot
-from neurobal.brian.rulecode import check_rule
-from neurobal.brian.runner import Runner, Sum
-from neurobal.brian.soma import DRAW, SENSE, TOTALS, make_soma, move_code, quantum, reach_of, show_costs
-from neurobal.brian.synapsecode import power_of
-from neurobal.brian.synapsepass import SynapsePass
-from neurobal.brian.timing import check_steps, seconds
+from neurobal.brian.network.guarded_constants import check_constants, guard
+from neurobal.brian.network.objects import parent
+from neurobal.brian.network.reading import examine, snapshot
+from neurobal.brian.plasticity.companions import check_not_normalized, check_same_model
+from neurobal.brian.plasticity.costing import largest_power, terms_unseen
+from neurobal.brian.plasticity.initial_costs import Measure, measure
+from neurobal.brian.plasticity.neuron_update import (
+    DRAW,
+    SENSE,
+    TOTALS,
+    make_soma,
+    move_code,
+    quantum,
+    reach_of,
+    show_costs,
+)
+from neurobal.brian.plasticity.rule_check import check_rule
+from neurobal.brian.plasticity.synapse_code import power_of
+from neurobal.brian.plasticity.synapse_update import SynapsePass
+from neurobal.brian.running.clocks import check_steps, seconds
+from neurobal.brian.running.runner import Runner, Sum
 from neurobal.circuit import Circuit
 from neurobal.cost import Cost, Power
-from neurobal.dyadic import common_step
 from neurobal.errors import (
     InvalidInputError,
     NeurobalError,
@@ -42,6 +50,7 @@ from neurobal.errors import (
     UnknownValuesError,
     did_you_mean,
 )
+from neurobal.rounding import common_step
 from neurobal.rules import GradientFlow, Rule, find_rule
 
 Array: TypeAlias = np.ndarray

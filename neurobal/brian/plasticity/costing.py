@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from neurobal.brian.motion import SynapticMotion
+from neurobal.brian.network.motion import SynapticMotion
 from neurobal.circuit import Circuit
 from neurobal.cost import Cost, Term
 from neurobal.errors import InvalidInputError, UnbalanceableError, did_you_mean

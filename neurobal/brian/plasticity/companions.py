@@ -10,8 +10,8 @@ from brian2.groups.group import CodeRunner
 from brian2.groups.subgroup import Subgroup
 from brian2.monitors import EventMonitor, PopulationRateMonitor, StateMonitor
 
-from neurobal.brian.objects import parent
-from neurobal.brian.reading import Examined
+from neurobal.brian.network.objects import parent
+from neurobal.brian.network.reading import Examined
 from neurobal.errors import NeurobalError
 
 HARMLESS = (StateMonitor, EventMonitor, PopulationRateMonitor, Subgroup)  # they only read or show

@@ -26,8 +26,8 @@ from brian2.monitors import EventMonitor, PopulationRateMonitor, StateMonitor
 from brian2.synapses import synapses as synapses_module
 from brian2.utils.stringtools import get_identifiers
 
-from neurobal.brian.names import Names, unit_of, unit_text
-from neurobal.brian.objects import parent
+from neurobal.brian.network.names import Names, unit_of, unit_text
+from neurobal.brian.network.objects import parent
 from neurobal.symmetry.model import Model, Place, Population, Projection, Statement
 
 _READERS = (StateMonitor, EventMonitor, PopulationRateMonitor, Subgroup, Clock)

@@ -14,7 +14,7 @@ from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.device import get_device
 from brian2.groups.group import CodeRunner
 
-from neurobal.brian.rulecode import dimension_of
+from neurobal.brian.plasticity.rule_check import dimension_of
 from neurobal.errors import NeurobalError
 
 
@@ -34,19 +34,19 @@ class Sum:
 class NumpyRescaling(NumpyCodeObject):
     """NumPy code with the template of rescaling."""
 
-    templater = NumpyCodeObject.templater.derive("neurobal.brian")
+    templater = NumpyCodeObject.templater.derive("neurobal.brian.running")
 
 
 class CythonRescaling(CythonCodeObject):
     """Cython code with the template of rescaling."""
 
-    templater = CythonCodeObject.templater.derive("neurobal.brian")
+    templater = CythonCodeObject.templater.derive("neurobal.brian.running")
 
 
 class CPPStandaloneRescaling(CPPStandaloneCodeObject):
     """C++ code with the template of rescaling."""
 
-    templater = CPPStandaloneCodeObject.templater.derive("neurobal.brian")
+    templater = CPPStandaloneCodeObject.templater.derive("neurobal.brian.running")
 
 
 TARGETS = {

@@ -9,7 +9,7 @@ from brian2 import Network, collect
 from brian2.core.base import BrianObject
 from brian2.core.namespace import get_local_namespace
 
-from neurobal.brian.statements import collect_statements
+from neurobal.brian.network.statements import collect_statements
 from neurobal.errors import InvalidInputError
 from neurobal.symmetry.symmetries import Symmetries
 

@@ -16,7 +16,7 @@ from scipy import sparse
 from neurobal.circuit import Circuit, check_finite
 from neurobal.errors import InvalidInputError
 
-ADAPTERS = {"brian2": "neurobal.brian.reading"}
+ADAPTERS = {"brian2": "neurobal.brian.network.reading"}
 NEURONS, WEIGHTS = "neurons", "weights"
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from neurobal.brian.motion import SynapticMotion
-from neurobal.brian.runner import Sum
+from neurobal.brian.network.motion import SynapticMotion
+from neurobal.brian.running.runner import Sum
 
 
 def follow_code(moves: SynapticMotion, mixed_autapses: bool) -> str:

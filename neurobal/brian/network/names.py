@@ -19,7 +19,7 @@ from brian2.core.variables import Variable as BrianVariable
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 
-from neurobal.brian.objects import parent
+from neurobal.brian.network.objects import parent
 from neurobal.symmetry.expressions import STANDARD_FUNCTIONS, Function
 from neurobal.symmetry.model import Constant, Kind, Pin, Reference, Variable
 

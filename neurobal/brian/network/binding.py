@@ -10,9 +10,9 @@ from brian2 import Synapses
 from brian2.core.variables import ArrayVariable
 
 from neurobal.adapters import read
-from neurobal.brian.guard import guard
-from neurobal.brian.motion import Motion
-from neurobal.brian.objects import check_device, float_array, parent, values_of
+from neurobal.brian.network.guarded_constants import guard
+from neurobal.brian.network.motion import Motion
+from neurobal.brian.network.objects import check_device, float_array, parent, values_of
 from neurobal.circuit import Circuit, multiplied
 from neurobal.errors import NeurobalError
 

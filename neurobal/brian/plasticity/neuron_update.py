@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from brian2 import Clock, NeuronGroup, prefs
 
-from neurobal.brian.finite import FINITE_OR
-from neurobal.brian.runner import Sum
+from neurobal.brian.running.finite import FINITE_OR
+from neurobal.brian.running.runner import Sum
 
 Array: TypeAlias = np.ndarray
 

@@ -26,9 +26,9 @@ from brian2.core.namespace import get_local_namespace
 from brian2.core.variables import Variable
 from brian2.devices.device import RuntimeDevice, get_device
 
-from neurobal.brian.binding import BrianBinding
-from neurobal.brian.objects import brian_objects, neuron_groups, parent, synapses_objects
-from neurobal.brian.unscaling import Key, Unscaling
+from neurobal.brian.comparing.unscaling import Key, Unscaling
+from neurobal.brian.network.binding import BrianBinding
+from neurobal.brian.network.objects import brian_objects, neuron_groups, parent, synapses_objects
 from neurobal.comparison import Comparison, Spikes, compare_spikes, compare_traces
 from neurobal.errors import InvalidInputError, NeurobalError, did_you_mean
 from neurobal.progress import Progress, Report

@@ -1,0 +1,1 @@
+"""Rules that rescale neurons while a Brian2 network runs."""

@@ -1,0 +1,1 @@
+"""Code of our own that runs in a simulation: runners, clocks, templates."""
