@@ -13,10 +13,9 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from neurobal.containers import Restore, flat_weights, read_matrix
+from neurobal.containers import Restore, flat_weights, read_list, read_matrix
 from neurobal.errors import InvalidInputError, NotFiniteError, did_you_mean
-from neurobal.inputs import exponent, indices, per_neuron, real
-from neurobal.selection import neuron_mask, tie_labels
+from neurobal.inputs import exponent, indices, neuron_mask, per_neuron, tie_labels
 
 Array: TypeAlias = np.ndarray
 
@@ -192,7 +191,8 @@ class Circuit:
     ) -> None:
         """Connect ``pre`` to ``post`` by a (post, pre) array or sparse matrix, or by lists of synapses.
 
-        Lists (``post_index``, ``pre_index``, ``weight``) may hold several synapses between the same two neurons.
+        Lists (``post_index``, ``pre_index``, ``weight``) may hold several synapses between the same two neurons. Masked
+        entries of a masked array are absent synapses. Indices count from 0; negative ones are errors.
         ``post_exponent`` is a, ``pre_exponent`` b (default: the homogeneity of ``pre``): a number or one per neuron.
         ``costed=False``: a free rider, rescaled but without cost. ``name`` defaults to ``'pre->post'``.
         """
@@ -214,7 +214,9 @@ class Circuit:
                 raise InvalidInputError("Circuit.connect: give a matrix, or all of post_index, pre_index and weight.")
             rows = indices(post_index, shape[0], f"post_index of projection {name!r}")
             columns = indices(pre_index, shape[1], f"pre_index of projection {name!r}")
-            values = real(weight, f"weights of projection {name!r}")
+            values, present, restore = read_list(weight, f"weights of projection {name!r}")
+            if present is not None and present.shape == rows.shape == columns.shape:
+                rows, columns = rows[present], columns[present]
             if not rows.shape == columns.shape == values.shape:
                 raise InvalidInputError(
                     f"Circuit.connect: post_index, pre_index and weight of projection {name!r} must have equal "

@@ -27,7 +27,7 @@ from neurobal.brian.network.objects import (
 )
 from neurobal.circuit import Circuit
 from neurobal.errors import InvalidInputError, did_you_mean
-from neurobal.selection import neuron_mask
+from neurobal.inputs import neuron_mask
 
 
 @dataclass(frozen=True)
