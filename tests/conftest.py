@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest.register_assert_rewrite("checks", "conformance", "oracle")
+pytest.register_assert_rewrite("checks", "oracle")
 sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks/
 
 settings.register_profile(
