@@ -119,9 +119,15 @@ class Projection:
 
 @dataclass
 class Model:
-    """A network: populations, projections, pins, and notes on what could not be read."""
+    """A network: populations, projections, pins, and notes on what could not be read.
+
+    ``external`` are the names of the user's script that statements use, with what they stand for; ``undefined`` those
+    that stand for nothing yet, with the first place that uses them.
+    """
 
     populations: dict[str, Population] = field(default_factory=dict)
     projections: dict[str, Projection] = field(default_factory=dict)
     pins: list[Pin] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    external: dict[str, object] = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)

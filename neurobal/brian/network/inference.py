@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from brian2 import Network, collect
+from brian2 import Network
 from brian2.core.base import BrianObject
 from brian2.core.namespace import get_local_namespace
 
+from neurobal.brian.network.objects import brian_objects
 from neurobal.brian.network.statements import collect_statements
-from neurobal.errors import InvalidInputError
 from neurobal.symmetry.symmetries import Symmetries
 
 
@@ -34,16 +34,6 @@ def symmetries(
     level
         How many calls further up objects and constants are to be looked up.
     """
-    if network is None:
-        objects: list[BrianObject] = list(collect(level=level + 1))
-    elif isinstance(network, Network):
-        objects = list(network.objects)
-    else:
-        objects = [network] if isinstance(network, BrianObject) else list(network)
-        strangers = [type(obj).__name__ for obj in objects if not isinstance(obj, BrianObject)]
-        if strangers:
-            raise InvalidInputError(
-                f"symmetries: expected a Network or a list of Brian2 objects, got {', '.join(sorted(set(strangers)))}."
-            )
+    objects = brian_objects(network, level=level + 1)
     names = get_local_namespace(level=level + 1) if namespace is None else namespace
     return Symmetries(collect_statements(objects, names))

@@ -57,7 +57,7 @@ class Motion:
     ``held`` says of groups that cannot move why not. ``assumed`` are constants of the model, by (owner, name), whose
     values the symmetries rest on. ``advice`` is how to change the model so that more can be balanced. ``allowed`` are
     constants, by Synapses, that should scale but stay as they are; ``contradicted`` lines of Synapses that do not agree
-    with what was declared.
+    with what was declared. ``external`` are the names of the script that the model uses, with what they stand for.
     """
 
     groups: Mapping[str, GroupMotion]
@@ -69,6 +69,7 @@ class Motion:
     advice: str = ""
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     contradicted: Mapping[str, list[str]] = field(default_factory=dict)
+    external: Mapping[str, Any] = field(default_factory=dict)
 
     def parameters(self, group: str) -> dict[str, float]:
         """Those of a group's moving variables that the simulation itself never changes."""
@@ -124,6 +125,7 @@ def find_motion(
         _advice(found, movable),
         {name: tuple(some) for name, some in allowed.items()},
         {name: [str(o) for o in found.contradicting if o.place.endswith(f" of {name}")] for name in moving_synapses},
+        model.external,
     )
 
 

@@ -18,7 +18,12 @@ from neurobal.errors import InvalidInputError, NeurobalError, UnknownValuesError
 
 
 def brian_objects(network: Network | Iterable[BrianObject] | None, level: int = 0) -> list[BrianObject]:
-    """All objects of a network, a list, or (None) of what ``run()`` would run ``level`` calls further up; by name."""
+    """What a network consists of: all objects that it computes with, sorted by name.
+
+    ``network`` is a Network, a list of objects, or None: what ``run()`` would run ``level`` calls further up. Objects
+    that others contain belong to it, and the groups that Synapses connect, listed or not. Plasticities and what
+    belongs to them are no part of what they act on, and a subgroup is a view on its group.
+    """
     if network is None:
         top: Iterable[BrianObject] = collect(level=level + 1)
     elif isinstance(network, Network):
@@ -31,13 +36,16 @@ def brian_objects(network: Network | Iterable[BrianObject] | None, level: int = 
                     "network: expected a Network or a list of Brian2 objects; the list holds a "
                     f"{type(obj).__name__}, {obj!r}."
                 )
-    found = _get_all_objects(set(top))
-    for obj in list(found):
-        if getattr(obj, "acts_on_networks", False):  # a plasticity is no part of what it acts on
-            found -= _get_all_objects({obj})
-    # A subgroup is a view; what it shows belongs to its group, also when only the view was listed.
-    found |= {parent(obj) for obj in found if isinstance(obj, Subgroup)}
-    return sorted((obj for obj in found if not isinstance(obj, Subgroup)), key=lambda obj: obj.name)
+    everything = _get_all_objects(set(top))
+    for obj in list(everything):
+        if getattr(obj, "acts_on_networks", False):
+            everything -= _get_all_objects({obj})
+    listed = {obj.name for obj in everything}
+    synapses = [obj for obj in everything if isinstance(obj, Synapses)]
+    shown = {parent(obj) for obj in everything if isinstance(obj, Subgroup)}
+    shown |= {parent(end) for connection in synapses for end in (connection.source, connection.target)}
+    everything |= _get_all_objects({group for group in shown if group.name not in listed})
+    return sorted((obj for obj in everything if not isinstance(obj, Subgroup)), key=lambda obj: obj.name)
 
 
 def parent(group: Any) -> Any:

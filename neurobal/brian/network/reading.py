@@ -56,14 +56,11 @@ def examine(
         raise InvalidInputError("homogeneity: for a Brian2 network give a dict from a group's name to a number.")
     objects = brian_objects(network, level=level + 1)
     synapses = synapses_objects(objects)
-    listed = {obj.name for obj in objects}
-    ends = {parent(end).name: parent(end) for one in synapses.values() for end in (one.source, one.target)}
-    objects += [end for name, end in ends.items() if name not in listed]  # not listed, but what synapses connect
     groups = neuron_groups(objects)
     pins = _pins(pinned, groups)
     names = get_local_namespace(level + 1) if namespace is None else namespace
     motion = find_motion(objects, groups, synapses, pins, scaling or {}, homogeneity or {}, names, allow)
-    reading = {"pinned": pinned, "homogeneity": homogeneity, "scaling": scaling, "namespace": names}
+    reading = {"pinned": pinned, "homogeneity": homogeneity, "scaling": scaling, "namespace": dict(motion.external)}
     reading |= {"allow": allow} if allow else {}
     return Examined(groups, synapses, pins, motion, reading, weakref.WeakSet(_get_all_objects(objects)))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import count
 from textwrap import dedent
 from typing import Any
@@ -48,17 +48,17 @@ def collect_statements(objects: Iterable[BrianObject], namespace: Mapping[str, A
     Parameters
     ----------
     objects
-        What the network would run; contained objects are found.
+        All that the network consists of, see `brian_objects`.
     namespace
-        Where names that no group knows are looked up, as in ``Network.run``.
+        Where names that no group knows are looked up, as in ``Network.run``. What is used of it is in
+        ``Model.external``.
     """
     return _Reader(objects, namespace).read()
 
 
 class _Reader:
     def __init__(self, objects: Iterable[BrianObject], namespace: Mapping[str, Any]) -> None:
-        unique = {obj.name: obj for obj in _with_contained(objects)}
-        self.objects = [unique[name] for name in sorted(unique)]
+        self.objects = list(objects)
         self.names = Names(namespace)
         self.model = Model()
         self.block = count()
@@ -79,6 +79,7 @@ class _Reader:
         for obj in self.objects:
             self._other(obj)
         self.model.pins.extend(self.names.pins.values())
+        self.model.external.update(self.names.external)
         return self.model
 
     # Groups
@@ -176,8 +177,11 @@ class _Reader:
 
     def _code(self, owner: Any, part: str, code: str, extra: Any = None) -> Iterator[Statement]:
         block = next(self.block)
+        introduced: set[str] = set()  # by earlier lines of the block
         for text, target, operation, expression in _assignments(code):
-            yield self._statement(owner, part, text, operation, expression, target, block, extra)
+            statement = self._statement(owner, part, text, operation, expression, target, block, extra, introduced)
+            introduced |= {target} if target else set()
+            yield statement
 
     def _statement(
         self,
@@ -189,11 +193,16 @@ class _Reader:
         target: str | None = None,
         block: int = -1,
         extra: Any = None,
+        introduced: Collection[str] = (),
     ) -> Statement:
         names = set(get_identifiers(expression)) | ({target} if target else set())
         scope = {name: self.names.meaning(owner, name, extra or {}) for name in sorted(names)}
         known = {name: reference for name, reference in scope.items() if reference is not None}
-        return Statement(Place(parent(owner).name, part), text, operation, expression, known, target, block)
+        place = Place(parent(owner).name, part)
+        for name in names - known.keys() - {target, *introduced}:
+            if name != "xi" and not name.startswith("xi_"):  # white noise
+                self.model.undefined.setdefault(name, str(place))
+        return Statement(place, text, operation, expression, known, target, block)
 
     def _neurons(self, group: Any) -> str | None:
         return group.name if group.name in self.model.populations else None
@@ -204,14 +213,6 @@ class _Reader:
                 self.names.pin(owner.name, name, f"method {method!r} adapts its step to absolute tolerances")
         elif inspect.isfunction(method):
             self.model.unread.append(f"{owner.name}: the integration method is a Python function")
-
-
-def _with_contained(objects: Iterable[BrianObject]) -> Iterator[BrianObject]:
-    for obj in objects:
-        if type(obj).__module__.startswith("neurobal"):
-            continue  # our own rules change nothing but the scales
-        yield obj
-        yield from _with_contained(obj.contained_objects)
 
 
 def _fixed_by_nature(group: Any) -> str:
