@@ -244,11 +244,11 @@ def _left_as_it_was(network: Network) -> Iterator[None]:
 @contextmanager
 def _applied(binding: BrianBinding, balance: Balance) -> Iterator[None]:
     """The balanced network, for a while. (`Balance.apply` is the user's, and once only.)"""
-    undo = binding.write(balance.log_scale, dyadic=balance.dyadic)
+    writing = binding.write(balance.log_scale, dyadic=balance.dyadic)
     try:
         yield
     finally:
-        undo()
+        writing.undo()
 
 
 def _run(
@@ -302,7 +302,7 @@ def _binding_of(balance: Balance, side: _Side) -> BrianBinding:
         group is not binding.groups.get(name) for name, group in side.groups.items()
     ):
         raise InvalidInputError("compare: the Balance given as `after` is not of the network `before`.")
-    if balance._undo:
+    if balance.is_applied():
         raise InvalidInputError(
             "compare: the Balance given as `after` has been applied, so there is no network before it. Call revert() "
             "first, or give a second build of the network as `before`, this network as `after`, and balance=result."
