@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from neurobal.errors import InvalidInputError, did_you_mean
 
-from .model import Constant, Kind, Model, Projection, Statement, Variable
+from .model import Constant, Kind, Model, Statement, SynapsesModel, Variable
 
 
 def with_allowed(model: Model, allow: Iterable[str]) -> tuple[Model, dict[str, list[str]]]:
@@ -20,7 +20,7 @@ def with_allowed(model: Model, allow: Iterable[str]) -> tuple[Model, dict[str, l
     names = list(dict.fromkeys(allow))
     found: dict[str, list[str]] = {}
     projections = {}
-    for key, projection in model.projections.items():
+    for key, projection in model.synapses.items():
         statements = []
         for statement in projection.statements:
             here = [name for name in names if _promotable(statement.scope.get(name))]
@@ -36,7 +36,7 @@ def with_allowed(model: Model, allow: Iterable[str]) -> tuple[Model, dict[str, l
         if name not in used:
             known = {
                 key
-                for projection in model.projections.values()
+                for projection in model.synapses.values()
                 for statement in projection.statements
                 for key, what in statement.scope.items()
                 if _promotable(what)
@@ -44,14 +44,14 @@ def with_allowed(model: Model, allow: Iterable[str]) -> tuple[Model, dict[str, l
             raise InvalidInputError(
                 f"allow: no rule that writes synaptic variables uses a constant {name!r}.{did_you_mean(name, known)}"
             )
-    return replace(model, projections=projections), {key: list(dict.fromkeys(some)) for key, some in found.items()}
+    return replace(model, synapses=projections), {key: list(dict.fromkeys(some)) for key, some in found.items()}
 
 
 def allowable(model: Model) -> list[str]:
     """All constants that may be allowed: those of rules that write synaptic variables, and of nothing else."""
     found: dict[str, None] = {}
     acting: set[str] = set()
-    for projection in model.projections.values():
+    for projection in model.synapses.values():
         for statement in projection.statements:
             here = [name for name, what in statement.scope.items() if _promotable(what)]
             if _acts_on_neurons(statement, projection):
@@ -66,12 +66,12 @@ def _promotable(what: object) -> bool:
     return isinstance(what, Constant) and what.promotable
 
 
-def _acts_on_neurons(statement: Statement, projection: Projection) -> bool:
+def _acts_on_neurons(statement: Statement, projection: SynapsesModel) -> bool:
     target = statement.scope.get(statement.target) if statement.target else None
     return isinstance(target, Variable) and target.owner != projection.name
 
 
-def _check(statement: Statement, name: str, projection: Projection) -> None:
+def _check(statement: Statement, name: str, projection: SynapsesModel) -> None:
     """What neurons receive must not depend on it."""
     if _acts_on_neurons(statement, projection):
         raise InvalidInputError(

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from .expansion import expand
 from .expressions import INVARIANT, Free, Function, Value, Walker, inverse, parse, product, source
-from .model import Constant, Kind, Model, Pin, Population, Projection, Statement, Variable
+from .model import Constant, GroupModel, Kind, Model, Pin, Statement, SynapsesModel, Variable
 from .nullspace import Form
 
 
@@ -124,7 +124,7 @@ class Builder:
         self.promote = promote
         self.origin = origin or Origin()
         self.system = System(population)
-        parts: list[Population | Projection] = [*model.populations.values(), *model.projections.values()]
+        parts: list[GroupModel | SynapsesModel] = [*model.groups.values(), *model.synapses.values()]
         self.definitions = {(p.name, s.target): s for p in parts for s in p.statements if s.operation == "define"}
         self.pending: list[tuple[Statement, str]] = []
         self.defined: set[tuple[str, str, str]] = set()
@@ -143,15 +143,15 @@ class Builder:
         return self.system
 
     def _sides(self, owner: str) -> list[str]:
-        projection = self.model.projections.get(owner)
+        projection = self.model.synapses.get(owner)
         if projection is not None:
             return sides(projection, self.population)
         return [""] if owner == self.population else []
 
     def _statements(self) -> Iterator[tuple[Statement, str]]:
-        for statement in self.model.populations[self.population].statements:
+        for statement in self.model.groups[self.population].statements:
             yield statement, ""
-        for projection in self.model.projections.values():
+        for projection in self.model.synapses.values():
             for side in sides(projection, self.population):
                 for statement in projection.statements:
                     yield statement, side
@@ -272,7 +272,7 @@ class Builder:
         return self._variable(found, side)
 
     def _variable(self, variable: Variable, side: str) -> Value:
-        if variable.owner in self.model.projections:
+        if variable.owner in self.model.synapses:
             if side not in self._sides(variable.owner):
                 return INVARIANT
         elif variable.owner == self.population and variable.seen_from in ("own", side):
@@ -334,7 +334,7 @@ Require = Callable[[Form, ast.AST], None]
 AMPLITUDE = "amplitude"
 
 
-def sides(projection: Projection, population: str) -> list[str]:
+def sides(projection: SynapsesModel, population: str) -> list[str]:
     """On which sides of these synapses the population stands."""
     ends = {"post": projection.target, "pre": projection.source}
     return [side for side, end in ends.items() if end == population]

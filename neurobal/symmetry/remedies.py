@@ -95,7 +95,7 @@ def _cost(promotion: Promotion) -> int:
 def _constant_weights(model: Model, system: System, population: str, side: str) -> list[Promotion]:
     """The constants that take the place of weights in synapses that have none."""
     found = []
-    for projection in model.projections.values():
+    for projection in model.synapses.values():
         if side not in sides(projection, population) or find_weights(projection, lambda name: True):
             continue
         lines = transmissions(projection)
@@ -125,7 +125,7 @@ def _reason(model: Model, promotions: Sequence[Promotion]) -> str:
     names = list(dict.fromkeys(p.name for p in promotions if p.name != AMPLITUDE and not p.role))
     reasons = [f"{call} has a scale of its own" for call in calls]
     if names:
-        things = "synapses" if promotions[0].owner in model.projections else "neurons"
+        things = "synapses" if promotions[0].owner in model.synapses else "neurons"
         listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
         reasons.append(f"{listed} {'is' if len(names) == 1 else 'are'} the same for all {things}")
     if any(p.name == AMPLITUDE for p in promotions):
@@ -140,7 +140,7 @@ def _changes(model: Model, system: System, needed: Sequence[Promotion]) -> tuple
         writer = writers.setdefault(promotion.owner, _Writer(model, promotion.owner))
         if promotion.name == AMPLITUDE:
             amplitude = writer.parameter("a", "1", "1")
-            for projection in model.projections.values():
+            for projection in model.synapses.values():
                 if projection.source == promotion.owner:
                     sender = writers.setdefault(projection.name, _Writer(model, projection.name))
                     for statement in transmissions(projection):
@@ -161,8 +161,8 @@ class _Writer:
 
     def __init__(self, model: Model, owner: str) -> None:
         self.owner = owner
-        self.synaptic = owner in model.projections
-        part = model.projections.get(owner) or model.populations[owner]
+        self.synaptic = owner in model.synapses
+        part = model.synapses.get(owner) or model.groups[owner]
         self.taken = set(part.units).union(*(s.scope for s in part.statements))
         self.new_lines: dict[str, str] = {}
         self.values: dict[str, str] = {}

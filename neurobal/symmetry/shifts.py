@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .constraints import Builder, Exponent, Origin, Promotion, is_literal
 from .expressions import INVARIANT, Function, Value, parse
-from .model import Constant, Kind, Model, Population, Projection, Statement
+from .model import Constant, GroupModel, Kind, Model, Statement, SynapsesModel
 from .nullspace import Echelon, Form
 
 
@@ -61,7 +61,7 @@ def find_potentials(model: Model, population: str) -> list[Potentials]:
 
 def _written(model: Model) -> set[tuple[str, str]]:
     """The shared variables, as (owner, name), that some statement of the model changes."""
-    parts: list[Population | Projection] = [*model.populations.values(), *model.projections.values()]
+    parts: list[GroupModel | SynapsesModel] = [*model.groups.values(), *model.synapses.values()]
     targets = (s.scope.get(s.target) for part in parts for s in part.statements if s.target is not None)
     return {target.stored for target in targets if isinstance(target, Constant) and target.stored is not None}
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .expressions import names_in
-from .model import Kind, Projection, Statement, Variable
+from .model import Kind, Statement, SynapsesModel, Variable
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,12 @@ class Weight:
     others: tuple[str, ...] = ()
 
 
-def transmissions(projection: Projection) -> list[Statement]:
+def transmissions(projection: SynapsesModel) -> list[Statement]:
     """The lines by which these synapses write to their postsynaptic neurons."""
     return [s for s in projection.statements if isinstance(s.target, str) and _is_post(s)]
 
 
-def find_weights(projection: Projection, moves: Callable[[str], bool]) -> list[Weight]:
+def find_weights(projection: SynapsesModel, moves: Callable[[str], bool]) -> list[Weight]:
     """The weights of these synapses, one for each line that sends something; empty if only constants are sent.
 
     ``moves`` tells which variables can be rescaled at all: a factor that cannot is no weight if another one can.
@@ -54,7 +54,7 @@ def _resemblance(name: str) -> int:
     return tests.index(True)
 
 
-def _nearest_parameters(projection: Projection, start: Statement) -> list[str]:
+def _nearest_parameters(projection: SynapsesModel, start: Statement) -> list[str]:
     """Breadth first against the direction of computation, until a level mentions stored parameters."""
     level: Sequence[Statement] = [start]
     seen = {id(start)}
@@ -83,7 +83,7 @@ def _nearest_parameters(projection: Projection, start: Statement) -> list[str]:
     return list(dict.fromkeys(states))
 
 
-def _new(projection: Projection, names: Sequence[str], seen: set[int], block: int | None = None) -> list[Statement]:
+def _new(projection: SynapsesModel, names: Sequence[str], seen: set[int], block: int | None = None) -> list[Statement]:
     """The lines not seen yet that compute these names."""
     found = [
         s

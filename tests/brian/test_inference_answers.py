@@ -408,3 +408,15 @@ def test_a_plasticity_is_no_part_of_the_network_that_it_acts_on() -> None:
 def test_groups_that_are_not_listed_are_found_at_the_ends_of_synapses() -> None:
     cells = NeuronGroup(2, RATE + "r = clip(x, 0, inf) : 1", method="euler", name="E")
     assert list(symmetries([recurrent(cells)]).groups) == ["E"]
+
+
+@pytest.mark.parametrize(
+    "scaling", [{"e": {}}, {"E": {"V": 1}}, {"S": ("W", 1, 1)}, {"S": {"w": 1}}, {"E": ("v", 1, 1)}, {"E": {"v": "1"}}]
+)
+def test_a_declaration_is_refused_in_the_same_words_wherever_it_is_given(scaling: dict) -> None:
+    network = Network(lif_amplitude())
+    with pytest.raises(InvalidInputError) as derived:
+        symmetries(network, namespace={}).declare(scaling)
+    with pytest.raises(InvalidInputError) as balanced:
+        nb.as_circuit(network, scaling=scaling, namespace={})
+    assert str(derived.value) == str(balanced.value)

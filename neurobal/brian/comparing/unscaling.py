@@ -46,7 +46,7 @@ class Unscaling:
         for variable, factor in factors.items():
             self._moves[variable.owner.name, variable.name] = factor, float(origins.get(variable, 0.0))
         named = [key for key, owner in owners.items() if isinstance(owner.variables[key[1]], Subexpression)]
-        statements = collect_statements(objects, namespace).populations if named else {}
+        statements = collect_statements(objects, namespace).groups if named else {}
         for name, variable in named:
             motion = binding.motion.groups.get(name)
             if motion is None or motion.origins or name not in statements:

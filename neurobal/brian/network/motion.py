@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -18,6 +17,7 @@ from neurobal.brian.network.objects import constant_value, float_array, parent
 from neurobal.brian.network.statements import collect_statements
 from neurobal.errors import InvalidInputError, NotHomogeneousError, did_you_mean
 from neurobal.symmetry.allowed import allowable, with_allowed
+from neurobal.symmetry.declaration import read_declaration, read_power
 from neurobal.symmetry.model import Model, Variable
 from neurobal.symmetry.symmetries import Symmetries
 
@@ -96,9 +96,9 @@ def find_motion(
     for name, b in homogeneity.items():
         if name not in groups:
             raise InvalidInputError(f"homogeneity: there is no group {name!r}.{did_you_mean(name, groups)}")
-        _check_power(b, f"homogeneity[{name!r}]")
+        read_power(b, f"homogeneity[{name!r}]")
     model, allowed = with_allowed(collect_statements(objects, namespace), allow)
-    found = Symmetries(model, {name: said for name, said in scaling.items() if said is not None})
+    found = Symmetries(model, scaling)
     free = [name for name in groups if not pins[name].all()]
     movable = [n for n in free if n in scaling or n in homogeneity or found.groups[n].scalable]
     held = {name: _why_not(found, name) for name in free if name not in movable}
@@ -206,7 +206,7 @@ def _synaptic_motion(
 def _changed(model: Model) -> frozenset[tuple[str, str]]:
     """Variables that some statement of the model writes."""
     changed = set()
-    for part in (model.populations, model.projections):
+    for part in (model.groups, model.synapses):
         for statement in (line for owner in part.values() for line in owner.statements):
             target = statement.scope.get(statement.target) if statement.target else None
             if isinstance(target, Variable):
@@ -215,38 +215,12 @@ def _changed(model: Model) -> frozenset[tuple[str, str]]:
 
 
 def _check_declaration(groups: Mapping[str, Any], synapses: Mapping[str, Synapses], scaling: Mapping[str, Any]) -> None:
-    """Every declared variable exists and can be scaled, and every power is a number."""
-    known = [*groups, *synapses]
-    for name, said in scaling.items():
-        where = f"scaling[{name!r}]"
-        if name in groups:
-            if not isinstance(said, Mapping):
-                raise InvalidInputError(
-                    f"{where}: expected a dict from variable to power, such as {{'v': 1, 'v_th': 1}}, got {said!r}."
-                )
-            for key, power in said.items():
-                float_array(groups[name], key, "variable")
-                _check_power(power, f"{where}[{key!r}]")
-        elif name in synapses:
-            if said is None:
-                continue
-            if not (isinstance(said, tuple) and len(said) == 3 and isinstance(said[0], str)):
-                raise InvalidInputError(
-                    f"{where}: expected (weight variable, a, b) such as ('w', 1, 1), or None if nothing of these "
-                    f"synapses moves; got {said!r}."
-                )
-            float_array(synapses[name], said[0], "weight")
-            for power in said[1:]:
-                _check_power(power, where)
-        else:
-            raise InvalidInputError(
-                f"scaling: there is no group and no Synapses {name!r} in this network.{did_you_mean(name, known)}"
-            )
-
-
-def _check_power(power: Any, where: str) -> None:
-    if isinstance(power, bool) or not isinstance(power, Real) or not np.isfinite(float(power)):
-        raise InvalidInputError(f"{where}: expected a finite number as the power of λ, got {power!r}.")
+    """Every declared variable exists, and its values can be multiplied."""
+    declared = read_declaration(scaling, groups, synapses)
+    for name, variable in declared.powers:
+        float_array(groups[name], variable, "variable")
+    for name, weight in declared.variables.items():
+        float_array(synapses[name], weight, "weight")
 
 
 def _why_not(found: Symmetries, group: str) -> str:

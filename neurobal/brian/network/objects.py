@@ -14,7 +14,8 @@ from brian2.core.spikesource import SpikeSource
 from brian2.core.variables import ArrayVariable, Subexpression
 from brian2.devices.device import RuntimeDevice, get_device
 
-from neurobal.errors import InvalidInputError, NeurobalError, UnknownValuesError, did_you_mean
+from neurobal.errors import InvalidInputError, NeurobalError, UnknownValuesError
+from neurobal.symmetry.declaration import no_such_variable
 
 
 def brian_objects(network: Network | Iterable[BrianObject] | None, level: int = 0) -> list[BrianObject]:
@@ -82,11 +83,7 @@ def float_array(owner: Any, name: str, what: str) -> ArrayVariable:
         equations = getattr(owner, "event_driven", None)
         if equations is not None and name in equations:
             raise InvalidInputError(_event_driven(where))
-        raise InvalidInputError(
-            f"scaling: the {where} is no variable of it. If it is a constant of the script, make it a variable of "
-            "its own "
-            f"({name} : 1 in the model, then {owner.name}.{name} = ...).{did_you_mean(name, known)}"
-        )
+        raise no_such_variable(what, name, owner.name, known)
     variable = variables[name]
     updater = getattr(owner, "subexpression_updater", None)  # stores those that are constant over dt
     stored = [] if updater is None else [line.partition(" = ")[0] for line in updater.abstract_code.splitlines()]

@@ -28,7 +28,7 @@ from brian2.utils.stringtools import get_identifiers
 
 from neurobal.brian.network.names import Names, unit_of, unit_text
 from neurobal.brian.network.objects import parent
-from neurobal.symmetry.model import Model, Place, Population, Projection, Statement
+from neurobal.symmetry.model import GroupModel, Model, Place, Statement, SynapsesModel
 
 _READERS = (StateMonitor, EventMonitor, PopulationRateMonitor, Subgroup, Clock)
 _OWNED = (  # their code is read from the group that owns them
@@ -68,7 +68,7 @@ class _Reader:
             if isinstance(obj, NeuronGroup) and type(obj) is NeuronGroup:
                 self._population(obj)
             elif isinstance(obj, SpikeSource) and not isinstance(obj, Subgroup | Synapses):
-                self.model.populations[obj.name] = Population(obj.name, fixed=_fixed_by_nature(obj), spiking=True)
+                self.model.groups[obj.name] = GroupModel(obj.name, fixed=_fixed_by_nature(obj), spiking=True)
                 others = sorted(_linked_to(obj))
                 if others:
                     note = f"{obj.name}: not analysed, and linked to variables of {', '.join(others)}"
@@ -85,8 +85,8 @@ class _Reader:
     # Groups
 
     def _population(self, group: NeuronGroup) -> None:
-        population = Population(group.name, spiking="spike" in group.events)
-        self.model.populations[group.name] = population
+        population = GroupModel(group.name, spiking="spike" in group.events)
+        self.model.groups[group.name] = population
         add = population.statements.append
         for equation in group.user_equations.ordered:
             self._describe(population, equation)
@@ -106,8 +106,8 @@ class _Reader:
 
     def _projection(self, synapses: Synapses) -> None:
         source, target = parent(synapses.source), parent(synapses.target)
-        projection = Projection(synapses.name, self._neurons(source), self._neurons(target))
-        self.model.projections[synapses.name] = projection
+        projection = SynapsesModel(synapses.name, self._neurons(source), self._neurons(target))
+        self.model.synapses[synapses.name] = projection
         add = projection.statements.append
         equations = [(equation, "model") for equation in synapses.equations.ordered]
         if synapses.event_driven is not None:
@@ -136,8 +136,8 @@ class _Reader:
             return
         if isinstance(obj, CodeRunner):
             owner = parent(obj.group)
-            found = self.model.populations.get(owner.name) or self.model.projections.get(owner.name)
-            if found is None or (isinstance(found, Population) and found.fixed):
+            found = self.model.groups.get(owner.name) or self.model.synapses.get(owner.name)
+            if found is None or (isinstance(found, GroupModel) and found.fixed):
                 return
             part = f"{type(obj).__name__} {obj.name!r}"
             if type(obj) is CodeRunner:
@@ -149,12 +149,12 @@ class _Reader:
             self.model.unread.append(
                 f"{obj.name}: a network operation runs Python code that may read or change anything"
             )
-        elif obj.name not in self.model.populations:
+        elif obj.name not in self.model.groups:
             self.model.unread.append(f"{obj.name}: objects of type {type(obj).__name__} are not analysed")
 
     # Statements
 
-    def _describe(self, part: Population | Projection, equation: Any) -> None:
+    def _describe(self, part: GroupModel | SynapsesModel, equation: Any) -> None:
         part.units[equation.varname] = unit_text(equation.dim)
         if equation.type == PARAMETER and "shared" not in equation.flags:
             part.parameters.add(equation.varname)
@@ -205,7 +205,7 @@ class _Reader:
         return Statement(place, text, operation, expression, known, target, block)
 
     def _neurons(self, group: Any) -> str | None:
-        return group.name if group.name in self.model.populations else None
+        return group.name if group.name in self.model.groups else None
 
     def _check_method(self, owner: Any, method: Any, variables: Iterable[str]) -> None:
         if isinstance(method, str) and method.lower().startswith("gsl"):
