@@ -27,7 +27,7 @@ from brian2 import (
 from corpus import lif, lif_amplitude, lif_constants, rates, relu, stdp_additive, supralinear, tanh_rate
 
 import neurobal as nb
-from neurobal.brian.network.inference import symmetries
+from neurobal.brian.network.symmetries import symmetries
 from neurobal.errors import InvalidInputError
 
 RATE = "dx/dt = (-x + I)/(10*ms) : 1\nI : 1\n"

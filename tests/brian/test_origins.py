@@ -21,7 +21,7 @@ from brian2 import (
 )
 
 import neurobal as nb
-from neurobal.brian.network.inference import symmetries
+from neurobal.brian.network.symmetries import symmetries
 
 CELLS = """
 dv/dt = (stim + drive + g - v)/(10*ms) : volt

@@ -13,8 +13,9 @@ from brian2.core.variables import ArrayVariable
 from neurobal.adapters import read
 from neurobal.brian.network.guarded_constants import guard
 from neurobal.brian.network.motion import Motion
-from neurobal.brian.network.objects import brian_objects, check_device, float_array, parent, values_of
+from neurobal.brian.network.objects import brian_objects, parent
 from neurobal.brian.network.statements import collect_statements
+from neurobal.brian.network.values import check_device, float_array, values_of
 from neurobal.brian.network.writing import Writing
 from neurobal.circuit import Circuit
 from neurobal.errors import NeurobalError

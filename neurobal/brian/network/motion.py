@@ -13,8 +13,9 @@ import numpy as np
 from brian2 import Synapses
 from brian2.core.base import BrianObject
 
-from neurobal.brian.network.objects import constant_value, float_array, parent
+from neurobal.brian.network.objects import parent
 from neurobal.brian.network.statements import collect_statements
+from neurobal.brian.network.values import constant_value, float_array
 from neurobal.errors import InvalidInputError, NotHomogeneousError, did_you_mean
 from neurobal.symmetry.allowed import allowable, with_allowed
 from neurobal.symmetry.declaration import read_declaration, read_power

@@ -16,15 +16,8 @@ from brian2.core.network import _get_all_objects
 from neurobal.adapters import read
 from neurobal.brian.network.binding import BrianBinding
 from neurobal.brian.network.motion import Motion, find_motion
-from neurobal.brian.network.objects import (
-    brian_objects,
-    float_array,
-    is_input,
-    neuron_groups,
-    parent,
-    synapses_objects,
-    values_of,
-)
+from neurobal.brian.network.objects import brian_objects, is_input, neuron_groups, parent, synapses_objects
+from neurobal.brian.network.values import float_array, values_of
 from neurobal.circuit import Circuit
 from neurobal.errors import InvalidInputError, did_you_mean
 from neurobal.selection import neuron_mask

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 from brian2.core.variables import ArrayVariable
 
-from neurobal.brian.network.objects import check_device, values_of
+from neurobal.brian.network.values import check_device, values_of
 from neurobal.circuit import multiplied
 from neurobal.errors import NeurobalError
 

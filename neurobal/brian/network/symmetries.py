@@ -1,4 +1,4 @@
-"""Brian2 network → its symmetries: collect the statements, leave the rest to algebra."""
+"""`symmetries`: what may be rescaled in a Brian2 network. Its statements are collected here; the rest is algebra."""
 
 from __future__ import annotations
 
