@@ -33,6 +33,24 @@ def symmetries(
         Values of the constants in the equations; by default the names visible where this function is called.
     level
         How many calls further up objects and constants are to be looked up.
+
+    Examples
+    --------
+    >>> import neurobal as nb
+    >>> from brian2 import Network, NeuronGroup, Synapses, ms
+    >>> E = NeuronGroup(3, "dx/dt = (clip(input, 0, inf) - x)/(10*ms) : 1\\ninput : 1", name="E")
+    >>> S = Synapses(E, E, "w : 1\\ninput_post = w*x_pre : 1 (summed)", name="S")
+    >>> S.connect()
+    >>> answer = nb.symmetries(Network(E, S))
+    >>> answer
+    What may be rescaled: λ is a neuron's own scale, it multiplies the weights that come in.
+    <BLANKLINE>
+    E: every neuron has a scale; what it sends has homogeneity 1.
+        moves along: x, input
+        from E (S): w moves by λ
+        to E (S): w moves by λ^-1
+    >>> answer.groups["E"].scalable
+    True
     """
     objects = brian_objects(network, level=level + 1)
     names = get_local_namespace(level=level + 1) if namespace is None else namespace
