@@ -90,24 +90,24 @@ class Symmetries:
 
     def obstacles(self, group: str) -> list[Obstacle]:
         """The expressions that do not let this group's incoming weights move by λ, or its outgoing ones by 1/λ."""
-        found = self.groups[group]
-        if found.fixed is not None:
+        answer = self.groups[group]
+        if answer.fixed is not None:
             return []
         remedy = self.remedy(group)
         if remedy is not None:
             return list(remedy.reasons)
         wishes = []
-        if not found.scalable:
+        if not answer.scalable:
             wishes = [(u, 1) for u in self.incoming(group) or self._receivers(group)]
-        elif found.homogeneity == 0:
+        elif answer.homogeneity == 0:
             wishes = [(u, -1) for u in self.outgoing(group)]
         return find_obstacles(self._solution.groups[group].system, wishes) if wishes else []
 
     def remedy(self, group: str) -> Remedy | None:
         """The changed model lines after which this group can be rescaled; None if nothing is needed or known."""
-        found = self.groups[group]
-        done = not self.receives(group) or (found.scalable and (found.homogeneity != 0 or not self._sends(group)))
-        if found.fixed is not None or done:
+        answer = self.groups[group]
+        done = not self.receives(group) or (answer.scalable and (answer.homogeneity != 0 or not self._sends(group)))
+        if answer.fixed is not None or done:
             return None
         return find_remedy(self._model, group, self.incoming(group), self.outgoing(group))
 
@@ -175,7 +175,7 @@ def _projection(solution: ModelSolution, name: str) -> ProjectionSymmetry:
     weights = []
     for weight in solution.weights[name]:
         post, pre = moving.get(weight.variable, (Fraction(0), Fraction(0)))
-        weights.append(WeightSymmetry(weight.variable, post, -pre, weight.others))
+        weights.append(WeightSymmetry(weight.variable, post, -pre, weight.rivals))
     return ProjectionSymmetry(name, synapses.source, synapses.target, tuple(weights), moving)
 
 

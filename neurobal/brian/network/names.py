@@ -48,13 +48,13 @@ class Names:
 
     def meaning(self, owner: Any, name: str, extra: Mapping[str, Any]) -> Reference | None:
         """What a name means in code of this owner, which may bring ``extra`` variables; None if nothing yet."""
-        found = extra.get(name)
-        if found is None or name in owner.variables:
-            found = owner.variables.get(name, found)
-        if isinstance(found, BrianFunction):
+        variable = extra.get(name)
+        if variable is None or name in owner.variables:
+            variable = owner.variables.get(name, variable)
+        if isinstance(variable, BrianFunction):
             return Function(name)
-        if found is not None:
-            return self._variable(owner, name, found)
+        if variable is not None:
+            return self._variable(owner, name, variable)
         return self._external(owner, name)
 
     def _variable(self, owner: Any, name: str, variable: BrianVariable) -> Reference:
@@ -105,9 +105,9 @@ class Names:
         """A quantity of neurons (or synapses) that the owner does not see neuron by neuron: it must not move."""
         if isinstance(variable, Subexpression):
             for part in variable.identifiers:
-                found = variable.owner.variables.get(part)
-                if isinstance(found, ArrayVariable | Subexpression) and found is not variable:
-                    self._linked(owner, name, found)
+                source = variable.owner.variables.get(part)
+                if isinstance(source, ArrayVariable | Subexpression) and source is not variable:
+                    self._linked(owner, name, source)
         elif variable.owner is not None and not variable.scalar:
             reason = f"{parent(owner).name} reads it as {name!r}, a linked variable"
             self.pin(parent(variable.owner).name, variable.name, reason)

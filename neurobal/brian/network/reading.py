@@ -85,7 +85,7 @@ def snapshot(examined: Examined) -> Circuit:
     groups, synapses, motion = examined.groups, examined.synapses, examined.motion
     circuit = Circuit()
     circuit.basis = motion.basis
-    circuit.notes = [f"held at λ = 1: {name}, {reason}" for name, reason in motion.held.items()]
+    circuit.notes = [f"held at λ = 1: {name}, {reason}" for name, reason in motion.immovable.items()]
     circuit.assumptions = [
         f"{', '.join(constants)} of {name} may stay as they are" for name, constants in motion.allowed.items()
     ]
@@ -94,25 +94,25 @@ def snapshot(examined: Examined) -> Circuit:
         circuit.add(
             name,
             len(group),
-            pinned=examined.pins[name] | (name in motion.held),
+            pinned=examined.pins[name] | (name in motion.immovable),
             parameters=_parameters(group, motion),
         )
-    for one in synapses.values():
-        _add_projections(circuit, one, motion)
+    for connection in synapses.values():
+        _add_projections(circuit, connection, motion)
     circuit.binding = BrianBinding(groups, synapses, motion, examined.reading)
     return circuit
 
 
 def _parameters(group: Any, motion: Motion) -> dict[str, tuple[np.ndarray, float, float]]:
-    """The moving constants of a group, measured from where they are measured from, and these levels, which stay."""
+    """The moving constants of a group, as they are measured from their origins, and these origins, which stay."""
     if group.name not in motion.groups:
         return {}
     moves = motion.groups[group.name]
-    levels = {key: (np.full(len(group), value), 0.0, 0.0) for key, value in moves.levels.items()}
+    parameters = {key: (np.full(len(group), value), 0.0, 0.0) for key, value in moves.origin_values.items()}
     for key, power in motion.parameters(group.name).items():
         origin = moves.origins.get(key, 0.0)
-        levels[key] = values_of(float_array(group, key, "variable")) - origin, power, origin
-    return levels
+        parameters[key] = values_of(float_array(group, key, "variable")) - origin, power, origin
+    return parameters
 
 
 def _add_projections(circuit: Circuit, synapses: Synapses, motion: Motion) -> None:
@@ -159,22 +159,22 @@ def _pins(pinned: Any, groups: Mapping[str, Any]) -> dict[str, np.ndarray]:
     else:
         listed = [pinned] if isinstance(pinned, (str, BrianObject)) else list(pinned)
         chosen = [(item, True) for item in listed]
-    for item, what in chosen:
+    for item, neurons in chosen:
         if isinstance(item, Subgroup):
-            name, what = item.source.name, _within(item, what)
+            name, neurons = item.source.name, _within(item, neurons)
         elif isinstance(item, BrianObject):
             name = item.name
         else:
             name = item
         if name not in masks:
             raise InvalidInputError(f"pinned: there is no group {name!r} in this network.{did_you_mean(name, masks)}")
-        masks[name] |= neuron_mask(what, masks[name].size, f"pinned, group {name!r}")
+        masks[name] |= neuron_mask(neurons, masks[name].size, f"pinned, group {name!r}")
     return masks
 
 
-def _within(subgroup: Subgroup, what: Any) -> np.ndarray:
+def _within(subgroup: Subgroup, neurons: Any) -> np.ndarray:
     """What was said of a subgroup's neurons, for those of its group."""
     mask = np.zeros(len(subgroup.source), dtype=bool)
     part = np.arange(subgroup.start, subgroup.stop)
-    mask[part[neuron_mask(what, part.size, f"pinned, subgroup {subgroup.name!r}")]] = True
+    mask[part[neuron_mask(neurons, part.size, f"pinned, subgroup {subgroup.name!r}")]] = True
     return mask

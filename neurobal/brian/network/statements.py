@@ -136,13 +136,15 @@ class _Reader:
             return
         if isinstance(obj, CodeRunner):
             owner = parent(obj.group)
-            found = self.model.groups.get(owner.name) or self.model.synapses.get(owner.name)
-            if found is None or (isinstance(found, GroupModel) and found.fixed):
+            owners_model = self.model.groups.get(owner.name) or self.model.synapses.get(owner.name)
+            if owners_model is None or (isinstance(owners_model, GroupModel) and owners_model.fixed):
                 return
             part = f"{type(obj).__name__} {obj.name!r}"
             if type(obj) is CodeRunner:
                 part = "run_regularly code"
-            found.statements.extend(self._code(obj.group, part, obj.abstract_code, getattr(obj, "variables", None)))
+            owners_model.statements.extend(
+                self._code(obj.group, part, obj.abstract_code, getattr(obj, "variables", None))
+            )
             if not isinstance(obj, PoissonInput) and type(obj) is not CodeRunner:
                 self.model.unread.append(f"{obj.name}: code that {type(obj).__name__} may generate when the run starts")
         elif isinstance(obj, NetworkOperation):

@@ -18,20 +18,20 @@ from neurobal.symmetry.declaration import no_such_variable
 _OF_BRIAN = frozenset({"i", "j", "N", "N_incoming", "N_outgoing", "t", "dt"})  # in no model
 
 
-def float_array(owner: Any, name: str, what: str) -> ArrayVariable:
+def float_array(owner: Any, name: str, role: str) -> ArrayVariable:
     """The variable ``name`` of a group or Synapses, if its values can be scaled; otherwise an error that says why not.
 
-    ``what`` says what it is declared as. A "weight" is read between spikes: not event-driven.
+    ``role`` says what it is declared as: "variable" or "weight". A "weight" is read between spikes: not event-driven.
     """
     variables = owner.variables
-    where = f"{what} {name!r} of {owner.name!r}"
+    where = f"{role} {name!r} of {owner.name!r}"
     plain = {key for key, v in variables.items() if isinstance(v, ArrayVariable) and v.owner.name == owner.name}
     known = sorted(key for key in plain if not key.startswith("_") and key not in _OF_BRIAN)
     if name not in variables:
         equations = getattr(owner, "event_driven", None)
         if equations is not None and name in equations:
             raise InvalidInputError(_event_driven(where))
-        raise no_such_variable(what, name, owner.name, known)
+        raise no_such_variable(role, name, owner.name, known)
     variable = variables[name]
     updater = getattr(owner, "subexpression_updater", None)  # stores those that are constant over dt
     stored = [] if updater is None else [line.partition(" = ")[0] for line in updater.abstract_code.splitlines()]
@@ -58,7 +58,7 @@ def float_array(owner: Any, name: str, what: str) -> ArrayVariable:
             f"(without the flag in '{name} : integer' or '{name} : boolean')."
         )
     event_driven = getattr(owner, "event_driven", None)
-    if what == "weight" and event_driven is not None and name in event_driven.diff_eq_names:
+    if role == "weight" and event_driven is not None and name in event_driven.diff_eq_names:
         raise InvalidInputError(_event_driven(where))
     if variable.read_only:
         raise InvalidInputError(f"scaling: the {where} is read-only.")
@@ -74,13 +74,13 @@ def _event_driven(where: str) -> str:
 
 def constant_value(owner: Any, name: str, namespace: Mapping[str, Any]) -> float:
     """The value, in base units, of a constant that the equations of a group or Synapses use."""
-    found = owner._resolve(name, run_namespace=namespace, user_identifier=False)
+    constant = owner._resolve(name, run_namespace=namespace, user_identifier=False)
     try:
-        return float(np.ravel(found.get_value())[0])
+        return float(np.ravel(constant.get_value())[0])
     except NotImplementedError as error:  # so Brian2 says that a standalone simulation has not run yet
-        assigned = _constant_in_standalone(found)
+        assigned = _constant_in_standalone(constant)
         if assigned is None:
-            raise _unknown(found) from error
+            raise _unknown(constant) from error
         return assigned
 
 
