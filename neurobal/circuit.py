@@ -6,7 +6,7 @@ A synapse e from neuron j to neuron i moves as ``w'_e = w_e exp(a_e h_i - b_e h_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any, Protocol, TypeAlias
@@ -90,6 +90,16 @@ class Projection:
         return self.restore(self.weight)
 
 
+class Writing(Protocol):
+    """One writing of scales into the objects that a `Circuit` was read from."""
+
+    def stands(self) -> bool:
+        """Whether the objects hold what was written, by comparing; raise an error if only a part of them does."""
+
+    def undo(self) -> None:
+        """Put old values back; what has changed since is divided by its factor. All or nothing."""
+
+
 class Binding(Protocol):
     """The way back from a `Circuit` to the objects it was read from."""
 
@@ -99,8 +109,8 @@ class Binding(Protocol):
     def check(self) -> None:
         """Raise an error if nothing could be written now."""
 
-    def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Callable[[], None]:
-        """Multiply all current values, all or nothing; returns the function that undoes it."""
+    def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Writing:
+        """Multiply all current values, all or nothing."""
 
     def reread(self, network: Any) -> Circuit:
         """Read ``network`` as this circuit was read: same declarations, pins and ties."""

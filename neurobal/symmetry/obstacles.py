@@ -32,16 +32,16 @@ def find_obstacles(system: System, wishes: Iterable[tuple[Unknown, Fraction | in
     solved = Echelon()
     for unknown, value in wishes:
         solved.add(Form({unknown: 1, ONE: -value}))
-    found: list[Obstacle] = []
+    obstacles: list[Obstacle] = []
     remaining = list(system.constraints)
     while remaining:
         remaining.sort(key=lambda constraint: _undecided(solved, constraint))
         constraint = remaining.pop(0)
         if not solved.add(constraint.form):
             obstacle = _obstacle(solved, constraint)
-            if all((o.line, o.place) != (obstacle.line, obstacle.place) for o in found):
-                found.append(obstacle)
-    return found
+            if all((o.line, o.place) != (obstacle.line, obstacle.place) for o in obstacles):
+                obstacles.append(obstacle)
+    return obstacles
 
 
 def power_of_scale(power: Fraction) -> str:
