@@ -49,10 +49,10 @@ def power_of_scale(power: Fraction) -> str:
     return "λ" if power == 1 else f"λ^{power}"
 
 
-def _undecided(solved: Echelon, constraint: Constraint) -> int:
+def _undecided(solved: Echelon, constraint: Constraint) -> tuple[bool, int]:
+    """How many exponents of a constraint are undecided; those of which none is decided come last: they tell nothing."""
     undecided = sum(solved.value(u) is None for u in constraint.form.terms)
-    # A constraint that no decided exponent enters is no news yet.
-    return undecided if undecided < len(constraint.form.terms) else undecided + 1000
+    return undecided == len(constraint.form.terms), undecided
 
 
 def _obstacle(solved: Echelon, constraint: Constraint) -> Obstacle:

@@ -78,13 +78,13 @@ def find_remedy(
 
 
 def _wish(solved: Echelon, unknowns: Sequence[Exponent | Promotion], value: int) -> bool:
-    """Grant the wish to as many as possible; False if to none."""
+    """Require this value of all unknowns, or of as many as the constraints allow; False if of none."""
     forms = [Form({u: 1, ONE: -value}) for u in unknowns]
     return solved.add_all(forms) or any([solved.add(form) for form in forms])  # noqa: C419 - all of them, not the first
 
 
 def _cost(promotion: Promotion) -> int:
-    """How gladly we do without: plain numbers first, then scales of functions, literals with units, named constants."""
+    """Rank what is given up first: plain numbers, scales of functions, literals with units, constants."""
     if promotion.role:
         return 1
     if promotion.literal:

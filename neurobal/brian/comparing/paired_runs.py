@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, TypeAlias
 
@@ -20,11 +20,11 @@ from brian2.core.base import BrianObject
 from brian2.core.namespace import get_local_namespace
 from brian2.devices.device import RuntimeDevice, get_device
 
-from neurobal.brian.comparing.recording import asked_for, record_run, recorded_by_monitors
+from neurobal.brian.comparing.recording import Recording, Trace, asked_for, record_run, recorded_by_monitors
 from neurobal.brian.comparing.sides import Side, check_alike, left_as_it_was, sends_spikes
-from neurobal.brian.comparing.unscaling import Unscaling
+from neurobal.brian.comparing.unscaling import Key, Unscaling
 from neurobal.brian.network.binding import BrianBinding
-from neurobal.comparison import Comparison, compare_spikes, compare_traces
+from neurobal.comparison import Comparison, TraceComparison, compare_spikes, compare_traces
 from neurobal.errors import InvalidInputError, NeurobalError
 from neurobal.progress import Progress, Report
 from neurobal.result import Balance
@@ -112,13 +112,13 @@ def compare(
                 "compare: `after` is a Balance already; balance= is for a second build of a network."
             )
         binding = _binding_of(after, first)
-        balance, second_ = after, first
+        balance, other = after, first
         rescaled: Any = _applied(binding, after)
     else:
-        second_, rescaled = Side.of(after, "after", level + 1), nullcontext()
+        other, rescaled = Side.of(after, "after", level + 1), nullcontext()
     groups = [name for name, group in first.groups.items() if sends_spikes(group)]
     traces = recorded_by_monitors(first.objects) if record is None else asked_for(first, record)
-    check_alike(first, second_, traces)
+    check_alike(first, other, traces)
     if not groups and not traces:
         raise InvalidInputError(
             "compare: there is nothing to compare: no group spikes and no StateMonitor records. Name variables, for "
@@ -130,7 +130,7 @@ def compare(
         return lambda elapsed, completed, *_: progress.update(start + completed / 2)
 
     runs = []
-    for side, scaled, start in ((first, nullcontext(), 0.0), (second_, rescaled, 0.5)):
+    for side, scaled, start in ((first, nullcontext(), 0.0), (other, rescaled, 0.5)):
         with side.running() as network, left_as_it_was(network), scaled:
             set_seed(seed)
             runs.append(record_run(network, side, groups, traces, duration, half_of_progress(start), names))
@@ -140,20 +140,23 @@ def compare(
         )
         for name in groups
     }
-    compared = {}
-    for key, trace in traces.items():
-        values, moved = unscale(key, trace.index, runs[1].values[key])
-        dim = first.variable(key).dim
-        compared[".".join(key)] = compare_traces(
-            runs[0].times[key],
-            trace.index,
-            runs[0].values[key],
-            values,
-            unit="" if dim.is_dimensionless else str(get_unit(dim)),
-            rescaled=moved,
-        )
+    compared = {".".join(key): _compared(first, key, trace, runs, unscale) for key, trace in traces.items()}
     progress.done()
     return Comparison(float(duration), float(tau), spikes, compared)
+
+
+def _compared(side: Side, key: Key, trace: Trace, runs: Sequence[Recording], unscale: Unscaling) -> TraceComparison:
+    """One trace of both runs; that of the second after what a balance did to it has been undone."""
+    values, rescaled = unscale(key, trace.index, runs[1].values[key])
+    dimension = side.variable(key).dim
+    return compare_traces(
+        runs[0].times[key],
+        trace.index,
+        runs[0].values[key],
+        values,
+        unit="" if dimension.is_dimensionless else str(get_unit(dimension)),
+        rescaled=rescaled,
+    )
 
 
 @contextmanager

@@ -20,13 +20,10 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 
 from neurobal.brian.network.objects import parent
+from neurobal.brian.network.values import BRIANS_OWN
 from neurobal.symmetry.expressions import STANDARD_FUNCTIONS, Function
 from neurobal.symmetry.model import Constant, Kind, Pin, Reference, Variable
 
-_TIMEKEEPING = frozenset(
-    {"t", "dt", "t_in_timesteps", "i", "j", "N", "N_pre", "N_post", "N_incoming", "N_outgoing"}
-    | {"lastspike", "not_refractory", "lastupdate", "delay"}
-)
 _SEEN_FROM = {"_postsynaptic_idx": "post", "_presynaptic_idx": "pre", "_idx": "own", "_sub_idx": "own"}
 
 
@@ -65,7 +62,7 @@ class Names:
             holder is None
             or isinstance(holder, Clock)
             or isinstance(variable, AuxiliaryVariable)
-            or variable.name in _TIMEKEEPING
+            or variable.name in BRIANS_OWN
             or not isinstance(variable, ArrayVariable | Subexpression)
         ):
             return Constant(name)
@@ -87,7 +84,7 @@ class Names:
             seen_from = "pre" if name.endswith("_pre") else "post"
             base = name.removesuffix("_pre") if seen_from == "pre" else name.removesuffix("_post")
             holder = parent(end)
-        if base in _TIMEKEEPING:
+        if base in BRIANS_OWN:
             return Constant(name)
         coupled = isinstance(holder, Synapses) and seen_from != "own"
         equation = _equations(holder).get(base)

@@ -15,7 +15,11 @@ from brian2.devices.device import RuntimeDevice, get_device
 from neurobal.errors import InvalidInputError, NeurobalError, UnknownValuesError
 from neurobal.symmetry.declaration import no_such_variable
 
-_OF_BRIAN = frozenset({"i", "j", "N", "N_incoming", "N_outgoing", "t", "dt"})  # in no model
+#: Variables that Brian2 adds to groups and Synapses: indices, sizes and times, which no model declares.
+BRIANS_OWN = frozenset(
+    {"t", "dt", "t_in_timesteps", "i", "j", "N", "N_pre", "N_post", "N_incoming", "N_outgoing"}
+    | {"lastspike", "not_refractory", "lastupdate", "delay"}
+)
 
 
 def float_array(owner: Any, name: str, role: str) -> ArrayVariable:
@@ -26,7 +30,7 @@ def float_array(owner: Any, name: str, role: str) -> ArrayVariable:
     variables = owner.variables
     where = f"{role} {name!r} of {owner.name!r}"
     plain = {key for key, v in variables.items() if isinstance(v, ArrayVariable) and v.owner.name == owner.name}
-    known = sorted(key for key in plain if not key.startswith("_") and key not in _OF_BRIAN)
+    known = sorted(key for key in plain if not key.startswith("_") and key not in BRIANS_OWN)
     if name not in variables:
         equations = getattr(owner, "event_driven", None)
         if equations is not None and name in equations:
