@@ -52,8 +52,8 @@ class Runaway:
         d = self.direction
         return a * d[post] - b * d[pre] < -FALLS
 
-    def levels(self, post: Array, pre: Array) -> Array:
-        """The direction as a vector: ``a level_post - b level_pre < 0`` where cost falls, 0 where not; 0 on the ground.
+    def heights(self, post: Array, pre: Array) -> Array:
+        """The direction as a vector: ``a height_post - b height_pre < 0`` where cost falls, else 0; the ground's is 0.
 
         ``post`` and ``pre`` are the ends of all costs (-1: the ground).
         """
@@ -62,12 +62,12 @@ class Runaway:
         assert self.strong is not None
         # SciPy numbers strong components in a topological order of the graph between them, one way or the other.
         upwards = self.strong[post] >= self.strong[pre]
-        levels = np.where(upwards.all(), -1.0, 1.0) * self.strong
-        return levels - levels[-1]
+        heights = np.where(upwards.all(), -1.0, 1.0) * self.strong
+        return heights - heights[-1]
 
 
-def balanced_levels(problem: Problem) -> Array | None:
-    """One level per unit, the ground's last: costs between levels that fall from pre to post have no balance.
+def balanced_heights(problem: Problem) -> Array | None:
+    """One height per unit, the ground's last: costs between heights that fall from pre to post have no balance.
 
     None if all costs have one. Of several directions, the ones found first count most.
     """
@@ -78,8 +78,8 @@ def balanced_levels(problem: Problem) -> Array | None:
             there = np.full(ground.unit.shape, -1)
             ends.append((ground.unit, there) if ground.a > 0 else (there, ground.unit))
         post, pre = (np.concatenate(side) for side in zip(*ends, strict=True))
-        levels = runaway.levels(post, pre)
-        total = levels if total is None else 100.0 * total + levels
+        heights = runaway.heights(post, pre)
+        total = heights if total is None else 100.0 * total + heights
         problem = without(problem, runaway)
     return total
 

@@ -22,52 +22,9 @@ from scipy.sparse import csgraph
 
 from neurobal.circuit import Circuit
 from neurobal.cost import Term
+from neurobal.nodes import Nodes
 
 Array: TypeAlias = np.ndarray
-
-
-class Units:
-    """Which neuron belongs to which unit: ``table[population]`` holds unit numbers, -1 on the ground."""
-
-    def __init__(self, circuit: Circuit) -> None:
-        self.table: dict[str, Array] = {}
-        self.size = 0
-        for name, population in circuit.populations.items():
-            if population.tied is None:
-                groups = np.arange(population.size)
-            else:
-                # Every untied neuron (negative label) gets a label of its own behind the last one in use.
-                labels = population.tied.copy()
-                alone = labels < 0
-                labels[alone] = labels.max(initial=-1) + 1 + np.arange(alone.sum())
-                groups = np.unique(labels, return_inverse=True)[1]
-            grounded = np.zeros(groups.max(initial=-1) + 1, dtype=bool)
-            grounded[groups[population.pinned]] = True  # a pinned neuron pins all that it is tied to
-            numbers = np.where(grounded, -1, self.size + np.cumsum(~grounded) - 1)
-            self.table[name] = numbers[groups].astype(np.int32)
-            self.size += int((~grounded).sum())
-        # With one population of free, untied neurons, neurons and units have the same numbers: nothing to look up.
-        self._same = len(self.table) == 1 and all(np.array_equal(t, np.arange(t.size)) for t in self.table.values())
-
-    def of(self, population: str | None, index: Array) -> Array:
-        """Unit numbers of neurons, by population (None: the constant unit behind biases) and index."""
-        if population is None:
-            return np.full(index.shape, -1, dtype=np.int32)
-        return index if self._same else self.table[population][index]
-
-    def spread(self, h: Array) -> dict[str, Array]:
-        """Log-scales per unit as log-scales per neuron, by population."""
-        with_ground = np.append(h, 0.0)
-        return {name: with_ground[numbers] for name, numbers in self.table.items()}
-
-    def name(self, unit: int) -> str:
-        """A name for messages: the neuron that the unit stands for."""
-        for population, numbers in self.table.items():
-            members = np.flatnonzero(numbers == unit)
-            if members.size:
-                more = f" (tied to {members.size - 1} more)" if members.size > 1 else ""
-                return f"{population}[{members[0]}]{more}"
-        return f"unit {unit}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +126,14 @@ class Problem:
         exponents += [abs(ground.power * ground.a) for ground in self.grounds]
         return min(exponents, default=1.0), max(exponents, default=1.0)
 
+    def shiftable(self) -> Array:
+        """The nodes of components whose costs a common shift of h does not change: no ground, a = b throughout."""
+        fixed = self.grounded.copy()
+        for block in self.blocks:
+            if block.a != block.b:
+                fixed[self.labels[block.log_cost.indices]] = True
+        return self.connected & ~fixed[self.labels]
+
     def filtered(self, keep_block: list[Array], keep_ground: list[Array]) -> Problem:
         """The problem with some costs only: a mask per block and per ground."""
         blocks = []
@@ -246,22 +211,27 @@ class _Builder:
         return Problem(self.size, blocks, grounds)
 
 
-def build(circuit: Circuit, units: Units, terms: Mapping[str, list[Term]]) -> Problem:
-    """The flat problem of a circuit under cost terms (by projection name). Zero weights are absent synapses."""
-    builder = _Builder(units.size)
-    for name, some in terms.items():
+def build(circuit: Circuit, nodes: Nodes, terms: Mapping[str, list[Term]], counted: Mapping[str, Array]) -> Problem:
+    """The flat problem of a circuit under cost terms (by projection name). Zero weights are absent synapses.
+
+    ``counted`` holds a mask for projections of which some synapses are left out.
+    """
+    builder = _Builder(nodes.size)
+    for name, terms_here in terms.items():
         projection = circuit.projections[name]
-        post = units.of(projection.post, projection.post_index)
-        pre = units.of(projection.pre, projection.pre_index)
+        post = nodes.of(projection.post, projection.post_index)
+        pre = nodes.of(projection.pre, projection.pre_index)
         a, b = projection.exponents
-        for term in some:
+        for term in terms_here:
             log_cost = log_costs(projection.weight, term)
+            if name in counted:
+                log_cost[~counted[name]] = -np.inf
             present = log_cost > -np.inf
-            for (one_a, one_b), mask in _exponent_groups(a, b, present):
+            for exponents, mask in _exponent_groups(a, b, present):
                 if mask is None:
-                    builder.add(term.power, one_a, one_b, post, pre, log_cost)
+                    builder.add(term.power, *exponents, post, pre, log_cost)
                 else:
-                    builder.add(term.power, one_a, one_b, post[mask], pre[mask], log_cost[mask])
+                    builder.add(term.power, *exponents, post[mask], pre[mask], log_cost[mask])
     return builder.problem()
 
 

@@ -6,13 +6,16 @@ import html
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from neurobal.certificate import Certificate, certify
 from neurobal.circuit import Circuit
 from neurobal.errors import NeurobalError
+
+if TYPE_CHECKING:
+    from neurobal.formulation import Formulation
 
 Array: TypeAlias = np.ndarray
 
@@ -27,7 +30,8 @@ class Excluded:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.synapses.size:,} of {self.of:,} synapses {self.projection}: {self.reason}"
+        name = "synapses" if self.projection == "synapses" else f"synapses {self.projection}"
+        return f"{self.synapses.size:,} of {self.of:,} {name}: {self.reason}"
 
     __repr__ = __str__
 
@@ -57,6 +61,8 @@ class Balance:
         The balanced weights.
     before, circuit : Circuit
         Snapshots of the network as it was, and as it is when balanced.
+    formulation : Formulation
+        The balanced network under its cost: what the analyses need to know of it.
     certificate : Certificate
         The proof that the function is preserved.
     history : recarray
@@ -78,6 +84,7 @@ class Balance:
     log_scale: dict[str, Array]
     before: Circuit
     circuit: Circuit
+    formulation: Formulation
     history: np.recarray
     dyadic: bool
     _undo: list[Callable[[], None]] = field(default_factory=list)

@@ -14,17 +14,18 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from neurobal.analysis.kept import kept_problem, without_excluded
-from neurobal.balancing import balance
-from neurobal.cost import Cost, Power
+from neurobal.analysis.subject import subject
+from neurobal.cost import Cost
 from neurobal.errors import InvalidInputError
 from neurobal.problem import Problem, log_sums
 from neurobal.result import Excluded
+from neurobal.solvers.runaways import seen_from
 
 Array: TypeAlias = np.ndarray
 
 NEWTON_STEPS = 100  # one or two are needed where there is one power
 HALF = np.log(0.5)
+SEEN_TO = 1e-9  # tolerance of the Newton steps that show what runs away
 
 
 @dataclass(frozen=True, repr=False)
@@ -70,7 +71,7 @@ class CostBounds:
 def cost_bounds(
     network: Any = None,
     *,
-    cost: Cost | Mapping[str, Cost] = Power(2),  # noqa: B008  (frozen)
+    cost: Cost | Mapping[str, Cost] | None = None,
     pinned: Any = None,
     tied: Any = None,
     homogeneity: Any = None,
@@ -78,7 +79,7 @@ def cost_bounds(
     namespace: dict[str, Any] | None = None,
     level: int = 0,
 ) -> CostBounds:
-    """Bounds on how far balancing can lower the cost, without balancing. The arguments are those of `balance`.
+    """Bounds on how far balancing can lower the cost, without balancing.
 
     **At most** (Stock et al. 2022, for pairs of neurons): the costs between two units are at best at their common
     minimum, whatever the others do. With a = b and one power the product c_ij c_ji does not change, so that by the
@@ -98,6 +99,15 @@ def cost_bounds(
     two synapses between two units pull in exactly opposite directions (homogeneity 2 on either side) the first bound
     is weak. The time needed is that of a few sums over all synapses.
 
+    Parameters
+    ----------
+    network
+        What `balance` accepts, or a `Balance`: then the bounds are those of the network as it was before.
+    cost
+        As in `balance` (None: `Power` (2)). A `Balance` knows its own; another one is an error.
+
+    The other arguments are those of `balance`.
+
     Returns
     -------
     CostBounds
@@ -107,17 +117,20 @@ def cost_bounds(
     UnbalanceableError, NeurobalError
         As `balance`.
     """
-    start = balance(
-        network, cost=cost, pinned=pinned, tied=tied, homogeneity=homogeneity, scaling=scaling, max_iter=0,
+    formulation = subject(
+        network, cost, "cost_bounds", before=True, pinned=pinned, tied=tied, homogeneity=homogeneity, scaling=scaling,
         namespace=namespace, level=level + 1,
-    )  # fmt: skip
-    if not np.finfo(float).tiny <= start.cost_before < np.inf:
+    ).balanceable()  # fmt: skip
+    start = np.zeros(formulation.nodes.size)
+    while (runaway := seen_from(formulation.problem, start, SEEN_TO)) is not None:
+        formulation = formulation.without(runaway).balanceable()
+    total, problem = formulation.total(), formulation.problem
+    if not np.finfo(float).tiny <= total < np.inf:
         raise InvalidInputError(
-            f"cost_bounds: the total cost, {start.cost_before:g}, is beyond the range of floating-point numbers. Give "
+            f"cost_bounds: the total cost, {total:g}, is beyond the range of floating-point numbers. Give "
             "weights in other units, or rescale them first: nb.balance works in logarithms."
         )
-    problem, _, _ = kept_problem(without_excluded(start.before, start.excluded), cost)
-    return CostBounds(start.cost_before, _by_unit(problem), _by_pair(problem), start.excluded)
+    return CostBounds(total, _by_unit(problem), _by_pair(problem), formulation.excluded)
 
 
 def _by_unit(problem: Problem) -> float:
