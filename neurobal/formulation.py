@@ -197,7 +197,7 @@ class Formulation:
 
 def formulate(circuit: Circuit, cost: Cost | Mapping[str, Cost]) -> Formulation:
     """The problem of a circuit under a cost; nothing is left out yet (see `Formulation.balanceable`)."""
-    return Formulation(circuit, cost, terms_by_projection(cost, circuit.projections))
+    return Formulation(circuit, cost, terms_by_projection(cost, circuit))
 
 
 def read_circuit(network: Any, **arguments: Any) -> Circuit:

@@ -55,7 +55,7 @@ def noise_covariance(weights: Any, *, slopes: Any = None, noise: Any = 1.0, read
         Anything but a square matrix (a Circuit, Brian2 objects), wrong shapes, numbers that are not finite, or an
         unstable network: the message names the eigenvalue of A that does not decay.
     """
-    synapses = recurrent(weights, "noise_covariance")
+    _, synapses = recurrent(weights, "noise_covariance")
     size = synapses.shape[0]
     slope, std = (
         np.broadcast_to(numbers(values, f"noise_covariance: {what}", (), (size,)), (size,))

@@ -9,6 +9,7 @@ import numpy as np
 from neurobal.analysis.recurrent import recurrent
 from neurobal.cost import Robustness
 from neurobal.errors import InvalidInputError
+from neurobal.formulation import formulate
 from neurobal.inputs import numbers
 
 
@@ -44,10 +45,10 @@ def sensitivity(weights: Any, gains: Any, *, slopes: Any = None) -> float:
         Anything but a square matrix, wrong shapes, numbers that are not finite; slopes that are missing, or larger
         than their mean squares allow.
     """
-    projection = recurrent(weights, "sensitivity")
+    circuit, projection = recurrent(weights, "sensitivity")
     size = projection.shape[0]
     gains = numbers(gains, "sensitivity: gains", (size,))
-    cost = sum(float(term.of(projection.weight).sum()) for term in Robustness(gains).terms(projection))
+    cost = formulate(circuit, Robustness(gains)).total()
     itself = (projection.post_index == projection.pre_index) & (projection.weight != 0)
     total = size + cost
     if slopes is None:

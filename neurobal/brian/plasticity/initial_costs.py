@@ -110,9 +110,9 @@ def _support(projection: Projection, terms: list[Term]) -> tuple[Array, Array, A
     return projection.post_index, projection.pre_index, np.logical_or.reduce(costs)
 
 
-def _same(one: Mapping[str, tuple[Array, ...]], other: Mapping[str, tuple[Array, ...]]) -> bool:
-    return one.keys() == other.keys() and all(
-        np.array_equal(x, y) for name in one for x, y in zip(one[name], other[name], strict=True)
+def _same(now: Mapping[str, tuple[Array, ...]], then: Mapping[str, tuple[Array, ...]]) -> bool:
+    return now.keys() == then.keys() and all(
+        np.array_equal(x, y) for name in now for x, y in zip(now[name], then[name], strict=True)
     )
 
 
@@ -125,10 +125,10 @@ def largest_power(cost: Any, moving: Mapping[str, SynapticMotion]) -> float:
                 raise InvalidInputError(f"cost: no Synapses {key!r} moves along.{did_you_mean(key, known)}")
     powers: set[float] = set()
     for key in known:
-        one = cost_of(cost, key)
-        if one is not None and not isinstance(one, Cost):
-            raise InvalidInputError(f"cost: expected a cost such as Power(2) for {key!r}, got {one!r}.")
-        powers |= set() if one is None else one.powers()
+        of_key = cost_of(cost, key)
+        if of_key is not None and not isinstance(of_key, Cost):
+            raise InvalidInputError(f"cost: expected a cost such as Power(2) for {key!r}, got {of_key!r}.")
+        powers |= set() if of_key is None else of_key.powers()
     if not powers:
         raise UnbalanceableError("Nothing can be balanced: no synapse that moves has a cost.")
     return max(powers)
@@ -145,11 +145,11 @@ def terms_unseen(cost: Any, projections: Mapping[str, str]) -> dict[str, list[Te
     stand_in.add("stand-in", 1)
     terms = {}
     for key, weight in projections.items():
-        one = cost_of(cost, key)
-        if one is None:
+        of_key = cost_of(cost, key)
+        if of_key is None:
             continue
         stand_in.connect("stand-in", "stand-in", np.ones((1, 1)), name=key)
-        terms[weight] = one.terms(stand_in.projections[key])
+        terms[weight] = of_key.synaptic_terms(stand_in, [key])[key]
         if any(np.ndim(term.weight) for term in terms[weight]):
             raise InvalidInputError(
                 f"cost: that of {key!r} differs from synapse to synapse, but its synapses are not known before the "
