@@ -135,6 +135,7 @@ def balance_formulation(
         h = rounded(formulation.problem, h, quantum(formulation.circuit))
         imbalance = Meter(formulation.problem)(h)[1]
     log_scale = formulation.nodes.spread(h)
+    formulation = formulation.at(formulation.circuit)  # forgets the flat problem, which takes memory
     after = formulation.at(formulation.circuit.rescaled(log_scale, dyadic=dyadic))
     cost_before = formulation.total()
     constant = cost_before - monitor.cost[0] if math.isfinite(cost_before) else 0.0

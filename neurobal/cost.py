@@ -43,6 +43,16 @@ class Term:
                 size *= self.weight
         return size
 
+    def log_of(self, weight: np.ndarray) -> np.ndarray:
+        """The logarithm of `of`, -inf where there is no cost; never out of range."""
+        with np.errstate(divide="ignore"):
+            log_cost = np.abs(weight, dtype=np.float64)
+            np.log(log_cost, out=log_cost)
+            log_cost *= self.power
+            if np.ndim(self.weight) or self.weight != 1:
+                log_cost += np.log(self.weight)
+        return log_cost
+
 
 class Cost(ABC):
     """A sum of powers of synaptic weights. Add costs with ``+``, multiply by numbers: ``Power(2) + 0.1*Power(1)``.

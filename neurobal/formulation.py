@@ -242,7 +242,7 @@ def _complaint(problem: Problem, remaining: Problem, runaway: Runaway, nodes: No
 def _bridge(problem: Problem, runaway: Runaway, nodes: Nodes) -> str:
     """One synapse without a balance, for a message."""
     for block in problem.blocks:
-        post, pre, _ = block.entries()
+        post, pre, _ = block.store.entries()
         lost = np.flatnonzero(runaway.lowers(block.a, block.b, post, pre))
         if lost.size:
             more = f" and {lost.size - 1} more" if lost.size > 1 else ""

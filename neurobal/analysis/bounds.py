@@ -17,7 +17,8 @@ import numpy as np
 from neurobal.analysis.subject import subject
 from neurobal.cost import Cost
 from neurobal.errors import InvalidInputError
-from neurobal.problem import Problem, log_sums
+from neurobal.logarithms import log_sums
+from neurobal.problem import Problem
 from neurobal.result import Excluded
 from neurobal.solvers.runaways import seen_from
 
@@ -137,14 +138,14 @@ def _by_unit(problem: Problem) -> float:
     """What all units save if each costs ``½ exp(2 a h_i)`` and ``½ exp(-2 b h_j)`` of every synapse."""
     groups, slopes, logs = [], [], []
     for block in problem.blocks:
-        post, pre, log_cost = block.entries()
+        post, pre, log_cost = block.store.entries()
         for unit, slope in ((post, block.a), (pre, -block.b)):
             groups.append(unit)
             slopes.append(np.full(unit.size, 2 * block.power * slope))
             logs.append(log_cost + HALF)
     for ground in problem.grounds:  # the other end does not move: nothing to split
-        groups.append(ground.unit)
-        slopes.append(np.full(ground.unit.size, ground.power * ground.a))
+        groups.append(ground.node)
+        slopes.append(np.full(ground.node.size, ground.power * ground.a))
         logs.append(ground.log_cost)
     return _savings(np.concatenate(groups), np.concatenate(slopes), np.concatenate(logs), problem.size)
 
@@ -156,7 +157,7 @@ def _by_pair(problem: Problem) -> float:
     """
     low, high, slopes, ratios, logs = [], [], [], [], []
     for block in problem.blocks:
-        post, pre, log_cost = block.entries()
+        post, pre, log_cost = block.store.entries()
         upwards = post > pre
         alpha, beta = block.power * block.a, -block.power * block.b
         low.append(np.minimum(post, pre))
@@ -165,10 +166,10 @@ def _by_pair(problem: Problem) -> float:
         ratios.append(np.where(upwards, block.a / -block.b, -block.b / block.a))
         logs.append(log_cost)
     for ground in problem.grounds:
-        low.append(ground.unit)
-        high.append(np.full(ground.unit.size, problem.size))
-        slopes.append(np.full(ground.unit.size, ground.power * ground.a))
-        ratios.append(np.zeros(ground.unit.size))
+        low.append(ground.node)
+        high.append(np.full(ground.node.size, problem.size))
+        slopes.append(np.full(ground.node.size, ground.power * ground.a))
+        ratios.append(np.zeros(ground.node.size))
         logs.append(ground.log_cost)
     kinds, kind = np.unique(np.concatenate(ratios), return_inverse=True)
     pair = np.concatenate(low).astype(np.int64) * (problem.size + 1) + np.concatenate(high)

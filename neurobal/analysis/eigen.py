@@ -91,7 +91,7 @@ def invariant_shift(problem: Problem) -> Array:
         return shift
     post, pre, ratio = (np.concatenate(parts) for parts in zip(*(
         (post, pre, np.full(post.size, block.b / block.a))
-        for block in problem.blocks for post, pre, _ in [block.entries()]
+        for block in problem.blocks for post, pre, _ in [block.store.entries()]
     ), strict=True))  # fmt: skip
     # v_there = ratio v_here, in both directions, along a spanning tree of each component ...
     here, there, ratio = np.append(pre, post), np.append(post, pre), np.append(ratio, 1 / ratio)

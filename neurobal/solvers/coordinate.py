@@ -105,7 +105,7 @@ class _Neighbours:
     def __init__(self, problem: Problem) -> None:
         unit, own, other, their, logs = [], [], [], [], []
         for block in problem.blocks:
-            post, pre, log_cost = block.entries()
+            post, pre, log_cost = block.store.entries()
             alpha, beta = block.power * block.a, block.power * block.b
             for end, far, mine, others in ((post, pre, alpha, -beta), (pre, post, -beta, alpha)):
                 unit.append(end)
@@ -114,10 +114,10 @@ class _Neighbours:
                 their.append(np.full(end.size, others))
                 logs.append(log_cost)
         for ground in problem.grounds:
-            unit.append(ground.unit)
-            own.append(np.full(ground.unit.size, ground.power * ground.a))
-            other.append(np.full(ground.unit.size, problem.size))
-            their.append(np.zeros(ground.unit.size))
+            unit.append(ground.node)
+            own.append(np.full(ground.node.size, ground.power * ground.a))
+            other.append(np.full(ground.node.size, problem.size))
+            their.append(np.zeros(ground.node.size))
             logs.append(ground.log_cost)
         if not unit:
             unit = own = other = their = logs = [np.zeros(0, dtype=np.int64)]

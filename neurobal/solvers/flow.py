@@ -72,7 +72,7 @@ class Flow:
 def _hessian(potential: Potential, point: Point) -> sparse.csc_array:
     """``Aᵀ diag(c) A``: for a = b = 1 and one power p² times the Laplacian of the symmetrised costs."""
     hessian = sparse.diags_array(point.curvature).tocsr()
-    for (block, matrix), (s, t) in zip(potential.matrices, point.factors, strict=True):
-        coupling = sparse.diags_array(block.power**2 * block.a * block.b * s) @ matrix @ sparse.diags_array(t)
+    for (block, costs), (s, t) in zip(potential.costs, point.factors, strict=True):
+        coupling = costs.couplings(block.power**2 * block.a * block.b * s, t)
         hessian = hessian - coupling - coupling.T
     return hessian.tocsc()
