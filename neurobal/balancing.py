@@ -57,7 +57,7 @@ def balance(
         None for all objects that Brian2 would run.
     cost
         One cost for all projections, or a dict by projection name (absent: rescaled, but free of cost). `Power`,
-        `Robustness`, sums and multiples of them. All terms must agree in units.
+        `Robustness`, sums and multiples of them. All terms must have the same physical units.
     pinned
         Neurons that keep λ = 1: names of populations, Brian2 groups or subgroups, a dict from name to mask, indices
         or True; for a matrix a mask or indices.
@@ -71,7 +71,7 @@ def balance(
     method
         ``'auto'`` (= ``'newton'``), ``'osborne'``, ``'stochastic'``, ``'flow'``, or a solver object.
     tol
-        Success means: relative imbalance of every connected component ≤ tol, and of every unit ≤ √tol.
+        Success means: relative imbalance of every connected component ≤ tol, and of every neuron ≤ √tol.
     max_iter
         Iterations of the method; None for its own default. Running out is no error: ``success`` is False.
     dyadic
@@ -93,6 +93,17 @@ def balance(
         Nothing can be balanced at all, or something cannot and ``on_unbalanceable='raise'``.
     NeurobalError
         Bad input. The message names the culprit and the remedy.
+
+    Examples
+    --------
+    >>> weights = np.array([[0.0, 8.0], [0.5, 0.0]])  # from neuron 1 to 0, and back
+    >>> result = nb.balance(weights, cost=nb.Power(2))
+    >>> result.success, result.weights.round(6).tolist()
+    (True, [[0.0, 2.0], [2.0, 0.0]])
+    >>> result.scale.round(6).tolist()
+    [0.5, 2.0]
+    >>> result.cost_before, round(result.cost, 6)
+    (64.25, 8.0)
     """
     _check(tol, max_iter, on_unbalanceable)
     solver = choose(method)

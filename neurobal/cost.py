@@ -57,7 +57,8 @@ class Term:
 class Cost(ABC):
     """A sum of powers of synaptic weights. Add costs with ``+``, multiply by numbers: ``Power(2) + 0.1*Power(1)``.
 
-    A factor with units stands behind the cost, ``Power(1)*(1/mV)``: Brian2's quantities keep products to themselves.
+    A factor with physical units has to stand behind the cost, ``Power(1)*(1/mV)``: on the left a quantity of Brian2
+    would try to multiply the cost itself, and refuse.
     """
 
     def __init_subclass__(cls, **arguments: Any) -> None:
@@ -95,10 +96,10 @@ class Cost(ABC):
         )
 
     def __add__(self, other: object) -> Cost:
-        return Sum(((1.0, self), (1.0, other))) if isinstance(other, Cost) else NotImplemented
+        return CostSum(((1.0, self), (1.0, other))) if isinstance(other, Cost) else NotImplemented
 
     def __mul__(self, factor: Any) -> Cost:
-        return Sum(((factor, self),)) if np.ndim(factor) == 0 and not isinstance(factor, Cost) else NotImplemented
+        return CostSum(((factor, self),)) if np.ndim(factor) == 0 and not isinstance(factor, Cost) else NotImplemented
 
     __rmul__ = __mul__
 
@@ -192,7 +193,7 @@ class Robustness(Cost):
 
 
 @dataclass(frozen=True, eq=False)
-class Sum(Cost):
+class CostSum(Cost):
     """A weighted sum of costs, as made by ``+`` and ``*``."""
 
     parts: tuple[tuple[Any, Cost], ...]
@@ -246,8 +247,8 @@ def terms_by_projection(cost: Any, circuit: Circuit) -> dict[str, list[Term]]:
                 f"{cost_of_name!r}."
             )
         names.setdefault(id(cost_of_name), []).append(name)
-    found = [chosen[group[0]].synaptic_terms(circuit, group) for group in names.values()]
-    terms = {name: part[name] for name in chosen for part in found if name in part}
+    answers = [chosen[group[0]].synaptic_terms(circuit, group) for group in names.values()]
+    terms = {name: answer[name] for name in chosen for answer in answers if name in answer}
     _check_dimensions(terms)
     return terms
 

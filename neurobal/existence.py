@@ -24,6 +24,8 @@ Array: TypeAlias = np.ndarray
 LARGEST_LINEAR_PROGRAM = 30_000
 # A direction is scaled so that what it lowers falls by 1; anything clearly between 0 and 1 separates the two.
 FALLS = 0.5
+# Of several directions, an earlier one outweighs the next by this factor.
+OUTWEIGHS = 100.0
 # Relative to the fastest node of a solver that runs away: slower than this is standing still.
 RISES = 0.02
 
@@ -79,14 +81,14 @@ class Runaway:
 
 
 def balanced_heights(problem: Problem) -> Array | None:
-    """One height per unit, the ground's last: costs between heights that fall from pre to post have no balance.
+    """One height per node, the ground's last: costs whose height falls from pre to post have no balance.
 
-    None if all costs have one. Of several directions, the ones found first count most.
+    None if all costs have a balance. Of several directions, earlier ones count most.
     """
     total: Array | None = None
     while (runaway := find_runaway(problem)) is not None:
         heights = runaway.heights(problem)
-        total = heights if total is None else 100.0 * total + heights
+        total = heights if total is None else OUTWEIGHS * total + heights
         problem = without(problem, runaway)
     return total
 

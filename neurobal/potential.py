@@ -18,6 +18,8 @@ from neurobal.stores import Shift
 
 Array: TypeAlias = np.ndarray
 
+CAP = 700.0  # of a logarithm, so that its exponential is a float, and sums of many are
+
 
 @dataclass(frozen=True)
 class Imbalance:
@@ -27,7 +29,7 @@ class Imbalance:
     worst_unit: float
 
     def within(self, tol: float) -> bool:
-        """Balanced to ``tol``: the components to tol, and no node forgotten (√tol)."""
+        """Whether every component is balanced to ``tol``, and every node to √tol."""
         return self.total <= tol and self.worst_unit <= tol**0.5
 
 
@@ -202,7 +204,7 @@ def log_balance(problem: Problem, h: Array) -> LogPoint:
         gap = np.abs(np.tanh(0.5 * (incoming - outgoing)))  # |in - out| / (in + out)
     gap[~problem.connected] = 0.0
     scale = mass[problem.labels]
-    both = np.exp(np.minimum(np.logaddexp(incoming, outgoing) - np.where(np.isfinite(scale), scale, 0.0), 700.0))
+    both = np.exp(np.minimum(np.logaddexp(incoming, outgoing) - np.where(np.isfinite(scale), scale, 0.0), CAP))
     total = np.bincount(problem.labels, gap * np.where(problem.connected, both, 0.0), minlength=1)
     imbalance = Imbalance(float(total.max(initial=0.0)), float(gap.max(initial=0.0)))
     return LogPoint(incoming, outgoing, (slopes[0], slopes[1]), log_cost, imbalance)

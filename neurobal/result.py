@@ -22,7 +22,7 @@ Array: TypeAlias = np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class Excluded:
-    """Synapses of one projection that have no balance: their numbers, how many the projection has, and why."""
+    """The ``synapses`` (numbers) of one projection that have no balance, ``of`` how many, and the ``reason``."""
 
     projection: str
     synapses: Array
@@ -43,16 +43,16 @@ class Balance:
     Attributes
     ----------
     success, status, message : as in SciPy
-        Whether the tolerance was met, in a word and in a sentence.
+        Whether the tolerance was met: as a bool, as the solver's reason to stop, and as a sentence.
     method, iterations, evaluations
         An evaluation is one pass over all synapses (a pair of sparse matrix-vector products).
     cost_before, cost : float
         Total cost of all costed synapses that were not left out.
     imbalance_before, imbalance : float
-        Σ_units |in - out| / Σ c per connected component, over the synapses that a rescaling can change; the largest
-        one.
+        The largest Σ |in - out| / Σ p c of a connected component; sums over its free neurons (tied ones as one), and
+        over the synapses that a rescaling can change. c is the cost of a synapse, p its power.
     worst_unit : float
-        The largest |in - out| / (in + out) of a unit.
+        The largest |in - out| / (in + out) of a free neuron, or of a group of tied ones.
     excluded : tuple of Excluded
         Synapses without a balance, by projection. They are rescaled as their neurons are, but were not counted.
     scale : array, or dict of arrays by population
@@ -117,8 +117,7 @@ class Balance:
         if binding is None:
             raise NeurobalError(
                 "Balance.apply: there is nothing to write to. A matrix or Circuit is never changed; take the "
-                "balanced weights "
-                "from result.weights or result.circuit."
+                "balanced weights from result.weights or result.circuit."
             )
         if self._undo:
             raise NeurobalError(
@@ -127,7 +126,7 @@ class Balance:
         self._undo.append(binding.write(self.log_scale, dyadic=self.dyadic))
 
     def revert(self) -> None:
-        """Undo `apply`: what has not changed since gets its old value back, what has is divided by its factor."""
+        """Undo `apply`: values that have not changed since are put back, others are divided by their factor."""
         if not self._undo:
             raise NeurobalError("Balance.revert: nothing has been applied.")
         self._undo[0]()

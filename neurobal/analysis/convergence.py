@@ -31,7 +31,8 @@ class ConvergenceRate:
     slowest : mask of neurons, or dict of masks by population
         The component that decays at ``rate``.
     mode : array, or dict of arrays by population
-        The pattern of log-scales h that decays at ``rate``, of norm 1 over units; 0 outside ``slowest``.
+        The pattern of log-scales h that decays at ``rate``, of norm 1 over neurons (tied ones as one); 0 outside
+        ``slowest``.
     """
 
     rate: float
@@ -90,6 +91,13 @@ def convergence_rate(
         Nothing can be balanced.
     NeurobalError
         Bad input; or the balanced state, or its slowest mode, could not be found to sufficient accuracy.
+
+    Examples
+    --------
+    >>> result = nb.balance(np.array([[0.0, 8.0], [0.5, 0.0]]), cost=nb.Power(2))  # to weights 2 and 2
+    >>> rate = nb.analysis.convergence_rate(result)
+    >>> round(rate.rate, 6)  # p times the second eigenvalue 16 of the Laplacian of symmetrised costs 4 + 4
+    32.0
     """
     formulation = subject(
         network, cost, "convergence_rate", pinned=pinned, tied=tied, homogeneity=homogeneity, scaling=scaling,

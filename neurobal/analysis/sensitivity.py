@@ -44,6 +44,15 @@ def sensitivity(weights: Any, gains: Any, *, slopes: Any = None) -> float:
     NeurobalError
         Anything but a square matrix, wrong shapes, numbers that are not finite; slopes that are missing, or larger
         than their mean squares allow.
+
+    Examples
+    --------
+    >>> weights, gains = np.array([[0.0, 8.0], [0.5, 0.0]]), np.array([0.5, 0.5])
+    >>> nb.analysis.sensitivity(weights, gains)  # 2 + (64 + 0.25) / 2
+    34.125
+    >>> result = nb.balance(weights, cost=nb.Robustness(gains))
+    >>> round(nb.analysis.sensitivity(result.weights, gains), 6)
+    6.0
     """
     circuit, projection = recurrent(weights, "sensitivity")
     size = projection.shape[0]

@@ -1,4 +1,4 @@
-"""The first paper's gradient flow, ``dh_i/dt = -∂C/∂h_i`` (Stock et al. 2022), with one state per unit instead of N²
+"""The first paper's gradient flow, ``dh_i/dt = -∂C/∂h_i`` (Stock et al. 2022), with one state per node instead of N²
 weights.
 
 The rule ``dJ_ij/dt = J_ij (g_j - g_i)`` of the paper, g = incoming minus outgoing cost, is this flow in the weights.
@@ -21,6 +21,8 @@ from neurobal.solvers.contract import Monitor, Solution
 
 Array: TypeAlias = np.ndarray
 
+DEFAULT_STEPS = 5000
+
 
 @dataclass(frozen=True)
 class Flow:
@@ -35,7 +37,7 @@ class Flow:
 
     def solve(self, problem: Problem, tol: float, max_iter: int | None, monitor: Monitor) -> Solution:
         """See `Solver.solve`. ``max_iter`` counts steps of the integrator (default 5000)."""
-        budget = 5000 if max_iter is None else max_iter
+        budget = DEFAULT_STEPS if max_iter is None else max_iter
         potential = Potential(problem)
         point = potential.at(np.zeros(problem.size))
         imbalance = potential.imbalance(point)
