@@ -15,9 +15,7 @@ from brian2.devices.device import RuntimeDevice, get_device
 from neurobal.errors import InvalidInputError, NeurobalError, UnknownValuesError
 from neurobal.symmetry.declaration import no_such_variable
 
-_OF_BRIAN = frozenset(
-    {"i", "j", "N", "N_incoming", "N_outgoing", "t", "dt"}
-)  # in no model
+_OF_BRIAN = frozenset({"i", "j", "N", "N_incoming", "N_outgoing", "t", "dt"})  # in no model
 
 
 def float_array(owner: Any, name: str, what: str) -> ArrayVariable:
