@@ -72,10 +72,12 @@ def test_one_that_runs_along_does() -> None:
 
 
 def test_in_a_magic_network_too() -> None:
-    objects = rate_network()
-    pair = [nb.Plasticity(objects, RULE, dt=10 * ms, pinned={"E": part}) for part in (slice(0, 4), slice(4, 8))]
+    cells, synapses = rate_network()
+    first = nb.Plasticity([cells, synapses], RULE, dt=10 * ms, pinned={"E": slice(0, 4)})
+    other = nb.Plasticity([cells, synapses], RULE, dt=10 * ms, pinned={"E": slice(4, 8)})
     run(20 * ms)
-    assert not any(fused(half) for half in pair)
+    assert not fused(first)
+    assert not fused(other)
 
 
 def test_a_standalone_simulation_does_not_let_others_in_later(standalone: Any) -> None:
@@ -86,7 +88,7 @@ def test_a_standalone_simulation_does_not_let_others_in_later(standalone: Any) -
     network.add(first)
     network.run(20 * ms)
     network.add(late)
-    assert "Add and activate all plasticities before the first run" in refusal(network)
+    assert "Add and activate all plasticities before the first run" in failure(network)
     device.reinit()
 
 
@@ -118,7 +120,7 @@ tau : second (shared)
 
 def failure(network: Network) -> str:
     """What is said when a later run does not start."""
-    with pytest.raises(Exception) as error:  # noqa: PT011
+    with pytest.raises(Exception) as error:
         network.run(1 * ms)
     return str(error.value.__cause__ or error.value)
 
@@ -133,10 +135,13 @@ I : 1
 zero : 1 (shared, constant)
 """
     )
-    network, plasticity = attached(objects)
-    network.run(50 * ms)
-    assert isinstance(objects[0].before_run, GuardedRun)
-    network.remove(plasticity)
-    del plasticity
+
+    def made_run_and_removed() -> None:
+        network, plasticity = attached(objects)
+        network.run(50 * ms)
+        assert isinstance(objects[0].before_run, GuardedRun)
+        network.remove(plasticity)
+
+    made_run_and_removed()
     gc.collect()
     assert not isinstance(objects[0].before_run, GuardedRun)

@@ -94,7 +94,7 @@ class IncomingNormalization(BrianObject):
             total = Accumulation("_nb_size", "_nb_total", "_postsynaptic_idx", in_register=False)
             self._run(each, f"_nb_size = abs({weight})", 1, f"{each.name}_sum", "total", (total,))
             self._run(each, f"{weight} = {weight}*_nb_factor", 3, f"{each.name}_follow", "factor")
-            self.add_dependency(one)
+            self.add_dependency(each)
 
     def _run(
         self, group: Any, code: str, order: int, name: str, seen: str = "", sums: tuple[Accumulation, ...] = ()
