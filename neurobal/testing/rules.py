@@ -121,5 +121,5 @@ class RuleConformance:
 
     def test_it_does_the_same_again(self, rule: Rule) -> None:
         """What is random in it has a seed of its own, and leaves the network's random numbers alone."""
-        scales = [np.array(self.run(rule)[1]["E"].scale) for _ in range(2)]
-        assert np.array_equal(*scales)
+        first, again = (np.array(self.run(rule)[1]["E"].scale) for _ in range(2))
+        assert np.array_equal(first, again)
