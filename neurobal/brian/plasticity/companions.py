@@ -1,4 +1,4 @@
-"""What runs beside a plasticity: nothing that it does not know and that touches its neurons, nothing that undoes it."""
+"""Checks of what runs beside a plasticity: it must know all that touches its neurons, and nothing may undo its work."""
 
 from __future__ import annotations
 
@@ -45,7 +45,11 @@ def check_not_normalized(plasticity: BrianObject, examined: Examined) -> None:
 
 
 def running_with(plasticity: BrianObject) -> set[BrianObject]:
-    """All objects of the networks that hold a plasticity: of the one that runs, if that is known."""
+    """All objects of the network that runs with a plasticity.
+
+    Brian2 notes which network an object runs in when its first run has been prepared; before that, objects of all
+    networks that hold the plasticity are returned.
+    """
     living = [network for network in (reference() for reference in Network.__instances__()) if network is not None]
     networks = [network for network in living if plasticity in network.objects]
     if plasticity._network is not None:
@@ -54,7 +58,7 @@ def running_with(plasticity: BrianObject) -> set[BrianObject]:
 
 
 def _touches(obj: BrianObject, examined: Examined) -> str | None:
-    """What an object does to groups and Synapses that move, or to anything; None if nothing."""
+    """What an object does to the groups and Synapses that move, in words; None if nothing."""
     if type(obj).__module__.startswith("neurobal") or isinstance(obj, HARMLESS):
         return None
     moving = {examined.groups[name].id: name for name in examined.motion.groups}

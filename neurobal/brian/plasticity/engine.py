@@ -36,19 +36,23 @@ from neurobal.errors import NeurobalError, NotHomogeneousError, UnknownValuesErr
 from neurobal.rounding import common_step
 from neurobal.rules import GradientFlow, Rule, find_rule
 
-# In tens of thousands of updates rounding errors add up to so many times what a certificate allows one rescaling.
+# A certificate allows the rounding errors of one rescaling; those of tens of thousands of updates add up to this many
+# times as much.
 ROUNDINGS = 10.0
 
 
 class Plasticity(BrianObject):
-    """Rescale neurons by a local rule while the network runs. Add it to the network; it owns all it needs.
+    """Rescale neurons by a local rule while the network runs; takes effect once it is added to the network.
+
+    The user's objects get no variables and no code: those of the updates belong to the plasticity. Other plasticities
+    matter only if they run in the same network and are active: two of them may not move the same neurons.
 
     Parameters
     ----------
     network
-        A Network, a list of Brian2 objects, or None for all that would run here. They are not changed; every
-        Synapses that touches a free neuron follows its scale, costed or not. What touches these neurons and is added
-        to the network later is an error when it runs.
+        A Network, a list of Brian2 objects, or None for all that ``run()`` would run here. Every Synapses that
+        touches a free neuron follows its scale, costed or not. An object that touches these neurons and is added to
+        the network later leads to an error when it runs.
     rule
         A `Rule`, or the name of one.
     dt
@@ -56,8 +60,8 @@ class Plasticity(BrianObject):
     cost, pinned, scaling, homogeneity, namespace, level
         As in `balance`.
     allow
-        Names of constants in another plasticity rule of the same synapses (wmax, dA) that do not scale, and stay as
-        they are. Without it they are an error: the other rule moves rescaled weights by other steps than before.
+        Names of constants in another plasticity rule of the same synapses (wmax, dA) that may stay as they are
+        though weights are rescaled: that rule then takes other steps than before. Not named, they are an error.
     dyadic
         Emit scales only as whole powers of two: the simulation stays bitwise the same as without plasticity.
 
@@ -121,8 +125,8 @@ class Plasticity(BrianObject):
         # Before its runners, so that they make their code from what it finds at the start of a run.
         BrianObject.__init__(self, name=name, when="end", order=-10)
         self._clock = Clock(dt=step * second, name=f"{self.name}_clock")
-        self._add_passes(dyadic, step)
         whole = common_step(_powers(self._motion)) if dyadic else None
+        self._add_passes(whole, step)
         self._meter = CostMeter(self.name, cost, self._neurons, self._passes, whole)
         for obj in (*self.claim.groups.values(), *self.claim.synapses.values()):
             self.add_dependency(obj)
@@ -171,17 +175,19 @@ class Plasticity(BrianObject):
                 self._state.guarded = True
         super().after_run()
 
-    def _add_passes(self, dyadic: bool, step: float) -> None:
-        """What an update consists of: passes over neurons and synapses, which put themselves in order."""
-        powers = _powers(self._motion)
-        code = move_code(powers, common_step(powers) if dyadic else None)
+    def _add_passes(self, whole: int | None, step: float) -> None:
+        """Make what an update consists of: passes over neurons and over synapses; Brian2 sorts them by their order.
+
+        ``whole``: scales are emitted as powers of ``2**whole``; None if as they are. ``step``: dt in seconds.
+        """
+        code = move_code(_powers(self._motion), whole)
         self._neurons = {
             name: NeuronPass(
                 group,
                 self._motion.groups[name],
                 self.claim.free[name],
                 self.rule,
-                {"dt": step * second, "p": self._power, "homogeneity": self._homogeneity(name)},
+                {"dt": step * second, "p": self._power, "homogeneity": _homogeneity(self._motion, self.claim, name)},
                 code,
                 self._clock,
                 self.name,
@@ -191,23 +197,15 @@ class Plasticity(BrianObject):
         }
         self._somas = {name: neurons.soma for name, neurons in self._neurons.items()}
         self._passes = {
-            key: SynapsePass(self.claim.synapses[key], moves, self._somas, self._clock, self.name, unrounded=dyadic)
+            key: SynapsePass(
+                self.claim.synapses[key], moves, self._somas, self._clock, self.name, unrounded=whole is not None
+            )
             for key, moves in self._motion.synapses.items()
         }
         for neurons in self._neurons.values():
             self.contained_objects.extend((neurons.soma, *neurons.runners))
         for synapses in self._passes.values():
             self.contained_objects.extend((synapses.count, synapses.follow))
-
-    def _homogeneity(self, group: str) -> float:
-        """b of what a group sends, where a = 1; a + b - 1 else, as a step goes with a + b. The largest of several."""
-        received, sent = [1.0], [0.0]
-        for key, moves in self._motion.synapses.items():
-            for weight in (weight for weight in moves.weights if weight in moves.powers):
-                a, b = moves.powers[weight][0], -moves.powers[weight][1]
-                received += [a] * (parent(self.claim.synapses[key].target).name == group)
-                sent += [b] * (parent(self.claim.synapses[key].source).name == group)
-        return max(received) + max(sent) - 1.0
 
     def _owners(self) -> dict[str, BrianObject]:
         """The objects that own constants on which the symmetry rests."""
@@ -255,3 +253,17 @@ def _powers(motion: Motion) -> list[float]:
     """All powers of λ by which anything moves."""
     powers = [power for moves in motion.groups.values() for power in moves.powers.values()]
     return powers + [p for moves in motion.synapses.values() for pair in moves.powers.values() for p in pair]
+
+
+def _homogeneity(motion: Motion, claim: Claim, group: str) -> float:
+    """The exponent b of what a group sends where a = 1, and a + b - 1 elsewhere: a balancing step goes with a + b.
+
+    Of several projections the largest a and the largest b count.
+    """
+    received, sent = [1.0], [0.0]
+    for key, moves in motion.synapses.items():
+        for weight in (weight for weight in moves.weights if weight in moves.powers):
+            a, b = moves.powers[weight][0], -moves.powers[weight][1]
+            received += [a] * (parent(claim.synapses[key].target).name == group)
+            sent += [b] * (parent(claim.synapses[key].source).name == group)
+    return max(received) + max(sent) - 1.0

@@ -113,7 +113,7 @@ def _side_with_longer_runs(projection: Projection | None) -> str:
 def follow_code(moves: SynapticMotion, mixed_autapses: bool) -> str:
     """Synaptic variables follow the scales of their neurons; ``mixed_autapses`` as for `cost_code`.
 
-    One factor after the other: rounded to a common one first, it would pull in the same direction at every update.
+    Factors are multiplied one after the other: the rounding error of their product would be the same at every update.
     """
     lines = ""
     for variable, (at_post, at_pre) in moves.powers.items():
