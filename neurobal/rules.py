@@ -32,9 +32,13 @@ VOCABULARY = {
 class Rule:
     """Base class of rules. Subclass it with one line of code and its parameters:
 
-    >>> class Saturating(nb.Rule):
-    ...     step = '-rate*dt*tanh((cost_in - cost_out)/(cost_in + cost_out))'
-    ...     parameters = {'rate': 1/second}
+    >>> from brian2 import second
+    >>> from neurobal.rules import Rule
+    >>> class Saturating(Rule):
+    ...     step = "-rate*dt*tanh((cost_in - cost_out)/(cost_in + cost_out))"
+    ...     parameters = {"rate": 1/second}
+    >>> Saturating(rate=2/second)
+    Saturating(rate=2. * hertz)
 
     Attributes
     ----------
@@ -46,7 +50,7 @@ class Rule:
     parameters
         Default values, with units; None where one must be given. Give others by name: ``Saturating(rate=2/second)``.
     seed
-        Of ``uniform``.
+        Starts the streams of random numbers that ``uniform`` reads.
     """
 
     step: str = ""
@@ -93,7 +97,8 @@ class GradientFlow(Rule):
     parameters: ClassVar[Mapping[str, Any]] = {"rate": None}
 
     def stiffness(self, p: float, largest: float, dt: float) -> float:
-        """What has to stay below 1 for stability; ``largest`` is the largest cost_in + cost_out of a neuron."""
+        """``rate * dt * largest``, which must stay below 1 for stability; ``largest`` is a neuron's largest cost_in +
+        cost_out, ``dt`` in seconds."""
         return float(self.values["rate"]) * dt * largest
 
 
@@ -145,11 +150,11 @@ def find_rule(rule: Any) -> Rule:
     if rule not in registered:
         raise InvalidInputError(f"rule: there is no rule {rule!r}.{did_you_mean(rule, [*shipped, *registered])}")
     try:
-        found = registered[rule].load()
+        loaded = registered[rule].load()
     except Exception as error:
         raise InvalidInputError(
             f"rule {rule!r}: {registered[rule].value} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
-    if isinstance(found, Rule) or (isinstance(found, type) and issubclass(found, Rule)):
-        return find_rule(found)
-    raise InvalidInputError(f"rule {rule!r}: {registered[rule].value} is no Rule but {found!r}.")
+    if isinstance(loaded, Rule) or (isinstance(loaded, type) and issubclass(loaded, Rule)):
+        return find_rule(loaded)
+    raise InvalidInputError(f"rule {rule!r}: {registered[rule].value} is no Rule but {loaded!r}.")

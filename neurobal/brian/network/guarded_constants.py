@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,8 +14,24 @@ from neurobal.errors import NeurobalError, UnknownValuesError
 
 Constants = Mapping[tuple[str, str], float]
 
-# What each object checks before it runs; one object may take part in several balancings.
-_guarded: weakref.WeakKeyDictionary[BrianObject, list[Constants]] = weakref.WeakKeyDictionary()
+
+class GuardedRun:
+    """An object's ``before_run`` that first checks the constants of every balancing that the object takes part in."""
+
+    def __init__(self, obj: BrianObject) -> None:
+        self.obj, self.original = obj, obj.before_run
+        self.assumed: list[Constants] = []
+
+    def __call__(self, run_namespace: Any) -> None:
+        for constants in self.assumed:
+            check_constants({self.obj.name: self.obj}, constants, run_namespace)
+        self.original(run_namespace)
+
+    def drop(self, constants: Constants) -> None:
+        """Check these no more; with the last of them the object has its own ``before_run`` again."""
+        self.assumed = [others for others in self.assumed if others is not constants]
+        if not self.assumed and self.obj.__dict__.get("before_run") is self:
+            del self.obj.__dict__["before_run"]
 
 
 def guard(objects: Mapping[str, BrianObject], assumed: Constants) -> Callable[[], None]:
@@ -25,23 +40,19 @@ def guard(objects: Mapping[str, BrianObject], assumed: Constants) -> Callable[[]
     A constant that was zero fits any scale, and potentials can be measured from one that stays; with another value the
     rescaled model is another one. Returns the function that takes the checks away again.
     """
-    expected = {
-        owner: {key: value for key, value in assumed.items() if key[0] == owner}
-        for owner in dict.fromkeys(owner for owner, _ in assumed)
-        if owner in objects
-    }
-    for owner, constants in expected.items():
+    added: list[tuple[GuardedRun, Constants]] = []
+    for owner in dict.fromkeys(owner for owner, _ in assumed if owner in objects):
         obj = objects[owner]
-        if not _guarded.get(obj):
-            obj.before_run = _checked(obj)
-        _guarded.setdefault(obj, []).append(constants)
+        run = obj.__dict__.get("before_run")
+        if not isinstance(run, GuardedRun):
+            run = obj.before_run = GuardedRun(obj)
+        constants = {key: value for key, value in assumed.items() if key[0] == owner}
+        run.assumed.append(constants)
+        added.append((run, constants))
 
     def remove() -> None:
-        for owner, constants in expected.items():
-            obj = objects[owner]
-            _guarded[obj] = [others for others in _guarded[obj] if others is not constants]
-            if not _guarded[obj]:
-                obj.__dict__.pop("before_run", None)
+        for run, constants in added:
+            run.drop(constants)
 
     return remove
 
@@ -72,14 +83,3 @@ def _changed(obj: BrianObject, name: str, before: float, now: float, run_namespa
         f"{message} If {name} has to change from run to run, give each neuron its own "
         f"({name} : {unit_text(dimensions)} in the model)."
     )
-
-
-def _checked(obj: BrianObject) -> Callable[[Any], None]:
-    original = obj.before_run
-
-    def before_run(run_namespace: Any) -> None:
-        for constants in _guarded.get(obj, ()):
-            check_constants({obj.name: obj}, constants, run_namespace)
-        original(run_namespace)
-
-    return before_run

@@ -1,4 +1,4 @@
-"""What runs beside a plasticity: nothing that it does not know and that touches its neurons, nothing that undoes it."""
+"""Checks of what runs beside a plasticity: it must know all that touches its neurons, and nothing may undo its work."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HARMLESS = (StateMonitor, EventMonitor, PopulationRateMonitor, Subgroup)  # they
 
 def check_same_model(plasticity: BrianObject, examined: Examined) -> None:
     """Raise an error if what runs with a plasticity touches what it moves, and was not there when it was made."""
-    running = _running_with(plasticity)
+    running = running_with(plasticity)
     ours = _get_all_objects({obj for obj in running if getattr(obj, "acts_on_networks", False)})
     for obj in sorted(running - ours, key=lambda obj: obj.name):
         touched = None if obj in examined.objects else _touches(obj, examined)
@@ -32,10 +32,10 @@ def check_same_model(plasticity: BrianObject, examined: Examined) -> None:
 
 
 def check_not_normalized(plasticity: BrianObject, examined: Examined) -> None:
-    """Raise an error if a normalization runs that holds the weights which a plasticity moves."""
+    """Raise an error if a normalization runs that fixes sums of weights which a plasticity moves."""
     moving = {examined.synapses[name].id: name for name in examined.motion.synapses}
-    for obj in sorted(_running_with(plasticity), key=lambda obj: obj.name):
-        undone = [moving[one.id] for one in getattr(obj, "normalizes", ()) if one.id in moving]
+    for obj in sorted(running_with(plasticity), key=lambda obj: obj.name):
+        undone = [moving[synapses.id] for synapses in getattr(obj, "normalizes", ()) if synapses.id in moving]
         if undone and obj.active and plasticity.active:
             raise NeurobalError(
                 f"{obj.name} ({type(obj).__name__}) keeps the incoming weights of {' and '.join(undone)} at sums that "
@@ -44,8 +44,12 @@ def check_not_normalized(plasticity: BrianObject, examined: Examined) -> None:
             )
 
 
-def _running_with(plasticity: BrianObject) -> set[BrianObject]:
-    """All objects of the networks that hold a plasticity: of the one that runs, if that is known."""
+def running_with(plasticity: BrianObject) -> set[BrianObject]:
+    """All objects of the network that runs with a plasticity.
+
+    Brian2 notes which network an object runs in when its first run has been prepared; before that, objects of all
+    networks that hold the plasticity are returned.
+    """
     living = [network for network in (reference() for reference in Network.__instances__()) if network is not None]
     networks = [network for network in living if plasticity in network.objects]
     if plasticity._network is not None:
@@ -54,7 +58,7 @@ def _running_with(plasticity: BrianObject) -> set[BrianObject]:
 
 
 def _touches(obj: BrianObject, examined: Examined) -> str | None:
-    """What an object does to groups and Synapses that move, or to anything; None if nothing."""
+    """What an object does to the groups and Synapses that move, in words; None if nothing."""
     if type(obj).__module__.startswith("neurobal") or isinstance(obj, HARMLESS):
         return None
     moving = {examined.groups[name].id: name for name in examined.motion.groups}

@@ -1,15 +1,18 @@
-"""What a neuron keeps while it is balanced, and the code of one update: sense costs, let the rule decide, move."""
+"""The part of an update that one group takes: what its neurons keep, sense costs, let the rule decide, move."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 from brian2 import Clock, NeuronGroup, prefs
 
-from neurobal.brian.running.finite import FINITE_OR
-from neurobal.brian.running.runner import Sum
+from neurobal.brian.network.motion import GroupMotion
+from neurobal.brian.plasticity.synapse_update import power_of
+from neurobal.brian.running.finite_or import FINITE_OR
+from neurobal.brian.running.runner import Accumulation, Runner
+from neurobal.rules import Rule
 
 Array: TypeAlias = np.ndarray
 
@@ -24,14 +27,14 @@ seen_in : 1
 seen_out : 1
 moves : 1
 free : 1
-level : 1
+rank : 1
 step : 1
 log_scale : 1
 scale : 1
 factor : 1
 inverse : 1
 remainder : 1
-held : 1
+refused : 1
 lead : 1
 lag : 1
 random_state : integer
@@ -70,24 +73,24 @@ _nb_in = cost_in
 _nb_out = cost_out
 """
 TOTALS = (
-    Sum("_nb_in", "total_in"),
-    Sum("_nb_out", "total_out"),
-    Sum("_nb_gap", "total_gap"),
-    Sum("_nb_free", "total_free"),
+    Accumulation("_nb_in", "total_in"),
+    Accumulation("_nb_out", "total_out"),
+    Accumulation("_nb_gap", "total_gap"),
+    Accumulation("_nb_free", "total_free"),
 )
 
-# A step that is no number is none; nor is one to where scales or costs would leave the range of numbers. ``held``
-# counts them.
+# Steps that are not finite are not taken, nor are those that would take scales or costs out of the range of floats.
+# ``refused`` counts both.
 BOUND = """
 total_imbalance = total_gap/(total_free + int(total_free == 0))
 step = moves*clip(finite_or(step, {never}), -{never}, {never})
-held = held + int(abs(step) > {never}/2)
+refused = refused + int(abs(step) > {never}/2)
 step = clip(step, -{most}, {most})*int(abs(step) <= {never}/2)
-held = held + int(abs(log_scale + step) > {reach})
+refused = refused + int(abs(log_scale + step) > {reach})
 step = step*int(abs(log_scale + step) <= {reach})
 """
 # Rounding errors must not add up: steps below √ε would round what they move in the same direction again and again.
-# They wait until they are more.
+# They are kept in ``remainder`` until their sum is larger.
 MOVE = """
 remainder = remainder + step
 step = remainder*int(abs(remainder) > {least})
@@ -111,21 +114,95 @@ lead = exp(remainder*{quantum})
 lag = 1.0/lead
 """
 
-MOST = 20.0  # of one step: a factor of 5e8, more than any sensible rule asks for
-NEVER = 1e30  # no step: it was nan or infinite
+LARGEST_STEP = 20.0  # a factor of 5e8, more than any sensible rule asks for
+NO_STEP = 1e30  # stands for a step that was nan or infinite
+# The largest log-scale, as a part of the logarithm of the largest float: two scales multiply to at most 0.56 of it, and
+# the rest is for the value that they scale.
+REACH = 0.28
+
+
+class NeuronPass:
+    """The runners of one group's neurons: ``sense`` costs, let the ``rule`` decide, ``move`` scales, ``follow`` them.
+
+    Parameters
+    ----------
+    group, moves
+        The group, and which of its variables move by which powers of λ.
+    free
+        Which of its neurons may move.
+    rule, constants
+        The rule, and the numbers of its vocabulary that stay the same (``dt``, ``p``, ``homogeneity``).
+    code
+        From the rule's step to factors, by `move_code`.
+    clock, owner, position
+        When updates are, the plasticity's name, and which of its groups this is (its random streams depend on it).
+    """
+
+    def __init__(
+        self,
+        group: Any,
+        moves: GroupMotion,
+        free: Array,
+        rule: Rule,
+        constants: Mapping[str, Any],
+        code: str,
+        clock: Clock,
+        owner: str,
+        position: int,
+    ) -> None:
+        self.free, self._clock, self._owner = free, clock, owner
+        self.soma = soma = make_soma(free, clock, f"{owner}_{group.name}", [rule.seed, position])
+        draw = DRAW if "uniform" in rule.step else ""
+        seen = {"cost_in": (soma, "seen_in", None), "cost_out": (soma, "seen_out", None)}
+        values = {**rule.values, **constants}
+        name = group.name
+        self.runners = [
+            self._runner(soma, draw + SENSE, 0, f"sense_{name}", {}, sums=TOTALS),
+            self._runner(soma, f"step = {rule.step}", 1, f"rule_{name}", seen, values),
+            self._runner(soma, code, 2, f"move_{name}", {}),
+        ]
+        if moves.powers:  # of one order with the synapses: nothing that a user runs comes in between
+            factors = {"_nb_factor": (soma, "factor", "_idx"), "_nb_inverse": (soma, "inverse", "_idx")}
+            self.runners.append(self._runner(group, state_code(moves), 3, f"follow_{name}", factors))
+
+    def _runner(
+        self,
+        group: Any,
+        code: str,
+        order: int,
+        name: str,
+        references: Mapping[str, tuple[Any, str, str | None]],
+        constants: Mapping[str, Any] | None = None,
+        sums: Sequence[Accumulation] = (),
+    ) -> Runner:
+        return Runner(
+            group, code, self._clock, order, f"{self._owner}_{name}", references, constants, bool(constants), sums
+        )
+
+
+def state_code(moves: GroupMotion) -> str:
+    """States and parameters of neurons follow their scales, each measured from its origin."""
+    lines = []
+    for variable, power in moves.powers.items():
+        origin, factor = moves.origins.get(variable, 0.0), power_of("_nb_factor", "_nb_inverse", power)
+        moved = f"({variable} - ({origin!r}))*{factor} + ({origin!r})" if origin else f"{variable}*{factor}"
+        lines.append(f"{variable} = {moved}")
+    return "\n".join(lines)
 
 
 def make_soma(free: Array, clock: Clock, name: str, seed: Sequence[int]) -> NeuronGroup:
-    """One helper neuron for each neuron of a group; ``free`` ones may move, ``seed`` is of their random streams."""
+    """One helper neuron for each of a group's; ``free`` ones may move, ``seed`` starts their random streams."""
     soma = NeuronGroup(free.size, SOMA, clock=clock, name=name, namespace={"finite_or": FINITE_OR})
     soma.scale = soma.factor = soma.inverse = soma.lead = soma.lag = np.ones(free.size)
     soma.free = free.astype(float)
     soma.random_state = np.random.default_rng(seed).integers(1, 2147483646, free.size)
+    soma.add_attribute("acts_on_networks")
+    soma.acts_on_networks = True
     return soma
 
 
 def show_costs(soma: NeuronGroup, incoming: Array, outgoing: Array, free: Array) -> None:
-    """Something to read before the first update: what `SENSE` would find."""
+    """Set what can be read before the first update to what `SENSE` would compute."""
     gap, both = incoming - outgoing, incoming + outgoing
     away, total = np.abs(gap)[free].sum(), both[free].sum()
     soma.cost_in, soma.cost_out = incoming, outgoing
@@ -140,7 +217,7 @@ def move_code(powers: Sequence[float], whole: int | None) -> str:
     ``powers`` of λ occur in the model. Scales are emitted as powers of ``2**whole``, or, if that is None, as they are.
     """
     dtype = prefs.core.default_float_dtype
-    bound = BOUND.format(never=NEVER, most=MOST, reach=repr(reach_of(powers, dtype)))
+    bound = BOUND.format(never=NO_STEP, most=LARGEST_STEP, reach=repr(reach_of(powers, dtype)))
     if whole is None:
         return bound + MOVE.format(least=repr(float(np.sqrt(np.finfo(dtype).eps))))
     return bound + MOVE_DYADIC.format(whole=whole, quantum=repr(quantum(whole)))
@@ -152,5 +229,5 @@ def quantum(whole: int) -> float:
 
 
 def reach_of(powers: Sequence[float], dtype: Any) -> float:
-    """How far log-scales may go: what two of them multiply, both away from what is usual, is still a number."""
-    return 0.28 * float(np.log(np.finfo(dtype).max)) / max(1.0, *map(abs, powers))
+    """The largest absolute log-scale: a value that two neurons scale by the largest of ``powers`` stays finite."""
+    return REACH * float(np.log(np.finfo(dtype).max)) / max(1.0, *map(abs, powers))

@@ -15,7 +15,7 @@ from brian2.units.fundamentalunits import get_dimensions, get_unit
 from neurobal.brian.network.objects import parent
 from neurobal.brian.network.values import float_array, values_of
 from neurobal.brian.running.clocks import check_steps, seconds
-from neurobal.brian.running.runner import Runner, Sum
+from neurobal.brian.running.runner import Accumulation, Runner
 from neurobal.errors import InvalidInputError
 
 SUMS = """
@@ -70,8 +70,8 @@ class IncomingNormalization(BrianObject):
     ) -> None:
         self.normalizes = _listed(synapses)
         step = seconds(dt, "IncomingNormalization")
-        self._variables = [_weights(one, weight) for one in self.normalizes]
-        groups = {parent(one.target).name: parent(one.target) for one in self.normalizes}
+        self._variables = [_weights(each, weight) for each in self.normalizes]
+        groups = {parent(each.target).name: parent(each.target) for each in self.normalizes}
         if len(groups) != 1:
             raise InvalidInputError(
                 "IncomingNormalization: expected Synapses that end on one group, got targets "
@@ -89,14 +89,16 @@ class IncomingNormalization(BrianObject):
         self.sums = NeuronGroup(size, SUMS, clock=self._clock, name=f"{self.name}_sums", namespace={})
         self.contained_objects.append(self.sums)
         self._run(self.sums, NORMALIZE.format(fraction=repr(fraction)), 2, "normalize")
-        for one in self.normalizes:
+        for each in self.normalizes:
             # Added up by the template of rescaling: Brian2's own would let threads add to one sum at the same time.
-            total = Sum("_nb_size", "_nb_total", "_postsynaptic_idx", held=False)
-            self._run(one, f"_nb_size = abs({weight})", 1, f"{one.name}_sum", "total", (total,))
-            self._run(one, f"{weight} = {weight}*_nb_factor", 3, f"{one.name}_follow", "factor")
-            self.add_dependency(one)
+            total = Accumulation("_nb_size", "_nb_total", "_postsynaptic_idx", in_register=False)
+            self._run(each, f"_nb_size = abs({weight})", 1, f"{each.name}_sum", "total", (total,))
+            self._run(each, f"{weight} = {weight}*_nb_factor", 3, f"{each.name}_follow", "factor")
+            self.add_dependency(each)
 
-    def _run(self, group: Any, code: str, order: int, name: str, seen: str = "", sums: tuple[Sum, ...] = ()) -> None:
+    def _run(
+        self, group: Any, code: str, order: int, name: str, seen: str = "", sums: tuple[Accumulation, ...] = ()
+    ) -> None:
         """Let code run at every update; synapses see a variable of the sums of their neuron, by a name of ours."""
         references = {f"_nb_{seen}": (self.sums, seen, "_postsynaptic_idx")} if seen else {}
         self.contained_objects.append(
@@ -110,8 +112,8 @@ class IncomingNormalization(BrianObject):
             self._target = self._restored()
         if self._target is None:
             total = np.zeros(len(self._group))
-            for one, variable in zip(self.normalizes, self._variables, strict=True):
-                post = values_of(one.variables["_synaptic_post"])
+            for each, variable in zip(self.normalizes, self._variables, strict=True):
+                post = values_of(each.variables["_synaptic_post"])
                 total += np.bincount(post, np.abs(values_of(variable)), minlength=len(self._group))
             self._target = total
         self.sums.goal = np.array(self._target)
@@ -128,11 +130,11 @@ def _listed(synapses: Any) -> list[Synapses]:
     if isinstance(synapses, Synapses):
         return [synapses]
     listed = [synapses] if isinstance(synapses, str) or not isinstance(synapses, Iterable) else list(synapses)
-    for one in listed:
-        if not isinstance(one, Synapses):
+    for item in listed:
+        if not isinstance(item, Synapses):
             raise InvalidInputError(
-                f"IncomingNormalization.synapses: expected a Synapses or a list of them, got {one!r}."
-                + (" Give the object itself instead of its name." if isinstance(one, str) else "")
+                f"IncomingNormalization.synapses: expected a Synapses or a list of them, got {item!r}."
+                + (" Give the object itself instead of its name." if isinstance(item, str) else "")
             )
     return listed
 

@@ -1,4 +1,4 @@
-"""The one line of code of a plasticity rule: does it parse, does it know its names, is it a number?"""
+"""Checks of a rule's line of code before it is used: syntax, names, physical units, and values on a grid of costs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from brian2.units.fundamentalunits import DIMENSIONLESS, get_dimensions, get_uni
 from neurobal.errors import InvalidInputError, did_you_mean
 from neurobal.rules import VOCABULARY, Rule
 
-# What a parameter without a default may be, as far as one can guess: in words, and its dimension.
+# What a parameter without a default may be, by trying usual ones: in words, and its dimension.
 USUAL = {
     "must have the units of 1/second": get_dimensions(1 / second),
     "must be a number without units": DIMENSIONLESS,
@@ -140,7 +140,7 @@ def _kind_and_dimension(step: str, dimensions: Mapping[str, Any]) -> tuple[str, 
 
 
 def _try_out(step: str, values: Mapping[str, float], where: str) -> None:
-    """Raise an error if a step is not a number for some costs: one NaN would spread to all weights."""
+    """Raise an error if a step is not a number for some costs: a single NaN would spread to all weights."""
     costs = np.geomspace(1e-12, 1e12, 49)
     chances = np.array([1, 2**29, 2**30, 3 * 2**29, 2**31 - 2]) / (2**31 - 1)  # what `uniform` can be: never 0 or 1
     grid = {"cost_in": costs[:, None, None], "cost_out": costs[:, None], "uniform": chances}
@@ -153,12 +153,12 @@ def _try_out(step: str, values: Mapping[str, float], where: str) -> None:
         code = NumpyNodeRenderer().render_expr(step)
         with np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = np.broadcast_to(np.asarray(eval(code, known), dtype=float), (49, 49, 5))
+            steps = np.broadcast_to(np.asarray(eval(code, known), dtype=float), (49, 49, 5))
     except Exception as error:
         raise InvalidInputError(f"{where}: {error}.") from None
-    if np.isinf(found).all():
-        raise InvalidInputError(f"{where}: this is {found.flat[0]:g} for all costs.")
-    wrong = np.argwhere(np.isnan(found))
+    if np.isinf(steps).all():
+        raise InvalidInputError(f"{where}: this is {steps.flat[0]:g} for all costs.")
+    wrong = np.argwhere(np.isnan(steps))
     if wrong.size:
         # The least extreme case tells most.
         i, o, u = wrong[np.argmin(np.abs(wrong - [24, 24, 2]).sum(axis=1))]

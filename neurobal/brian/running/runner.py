@@ -19,16 +19,25 @@ from neurobal.errors import NeurobalError
 
 
 @dataclass(frozen=True)
-class Sum:
-    """``value``, a local name of the code, is added up to ``total``, or to the entry of it that ``index`` names.
+class Accumulation:
+    """A sum that the code of a pass adds up: item by item, ``value`` is added to ``total``.
 
-    ``held``: in a register, as long as ``index`` stays the same from item to item.
+    Parameters
+    ----------
+    value
+        A local name of the code.
+    total
+        The variable that is added to: one number or, with ``index``, an array.
+    index
+        The variable that says which entry of ``total`` an item belongs to; None if there is one total.
+    in_register
+        Keep the sum in a register as long as ``index`` stays the same from item to item.
     """
 
     value: str
     total: str
     index: str | None = None
-    held: bool = True
+    in_register: bool = True
 
 
 class NumpyRescaling(NumpyCodeObject):
@@ -73,7 +82,7 @@ class Runner(CodeRunner):
         references: Mapping[str, tuple[Any, str, str | None]],
         constants: Mapping[str, Any] | None = None,
         check_units: bool = False,
-        sums: Sequence[Sum] = (),
+        sums: Sequence[Accumulation] = (),
     ) -> None:
         CodeRunner.__init__(
             self,
@@ -98,7 +107,11 @@ class Runner(CodeRunner):
         self.set_code(code, sums)
 
     def set_code(
-        self, code: str, sums: Sequence[Sum] = (), unless_equal: tuple[str, ...] = (), moved: Sequence[str] = ()
+        self,
+        code: str,
+        sums: Sequence[Accumulation] = (),
+        unless_equal: tuple[str, ...] = (),
+        moved: Sequence[str] = (),
     ) -> None:
         """What runs from the next `before_run` on.
 
@@ -116,11 +129,12 @@ class Runner(CodeRunner):
         self.needed_variables: list[str] = []
         if not plain:
             known = {**self.group.variables, **self.variables}
-            used = [name for s in self._sums for name in (s.total, s.index) if name]
+            used = [name for summed in self._sums for name in (summed.total, summed.index) if name]
             self.needed_variables = [*used, *self._unless_equal]
             self.template_kwds = {
                 "_sums": [
-                    {**vars(s), "total": known[s.total], "index": s.index and known[s.index]} for s in self._sums
+                    {**vars(summed), "total": known[summed.total], "index": summed.index and known[summed.index]}
+                    for summed in self._sums
                 ],
                 "_unless_equal": [known[name] for name in self._unless_equal],
                 "_moved": [known[name] for name in self._moved],

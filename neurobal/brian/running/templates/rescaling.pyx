@@ -1,6 +1,6 @@
 {# Code for all items, except those for which two variables are equal (self-connections whose ends move alike), that
    also adds up local values: to one total, or to that of its neuron. Synapses of one neuron mostly follow each other:
-   while they do a sum that is "held" stays in a register, as memory would take longer than all the rest.
+   while they do, a sum marked "in_register" stays in one, as memory would take longer than all the rest.
    An index of unknown size is false to the template, so that it asks whether there is none. #}
 {# ITERATE_ALL { _idx } #}
 {# USES_VARIABLES { N } #}
@@ -8,7 +8,7 @@
 {% extends 'common_group.pyx' %}
 
 {% block maincode %}
-    {% for sum in _sums if sum.held %}
+    {% for sum in _sums if sum.in_register %}
     cdef long _at_{{sum.value}} = {{'0' if sum.index is none else '-1'}}
     cdef double _sum_{{sum.value}} = 0.0
     {% endfor %}
@@ -27,7 +27,7 @@
         {{vector_code|autoindent}}
         {% for sum in _sums %}
         {% set _total = get_array_name(sum.total) %}
-        {% if not sum.held %}
+        {% if not sum.in_register %}
         {{_total}}[{{get_array_name(sum.index)}}[_idx]] += {{sum.value}}
         {% else %}
         {% if sum.index is not none %}
@@ -40,7 +40,7 @@
         _sum_{{sum.value}} += {{sum.value}}
         {% endif %}
         {% endfor %}
-    {% for sum in _sums if sum.held %}
+    {% for sum in _sums if sum.in_register %}
     if _at_{{sum.value}} >= 0:
         {{get_array_name(sum.total)}}[_at_{{sum.value}}] = _sum_{{sum.value}}
     {% endfor %}

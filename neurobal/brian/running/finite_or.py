@@ -1,4 +1,4 @@
-"""A function for the code of simulations: what to do with numbers that are none."""
+"""``finite_or(x, other)`` for the code of simulations: replaces infinities and NaN."""
 
 from __future__ import annotations
 
