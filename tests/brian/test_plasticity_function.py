@@ -173,8 +173,8 @@ def test_rounding_of_many_small_updates_does_not_add_up() -> None:
     """Errors of rounding stay below what the scales have moved by 1/√ε, because steps wait until they are above √ε.
 
     A move computes ``exp(step)`` (at most 4 ε wrong on every processor that numpy knows) and multiplies with it (ε/2):
-    after m moves ``scale`` is at most 4.5 m ε off. Each move is longer than √ε, so m √ε is at most the length of the way
-    of ``log_scale``, and the error at most 4.5 √ε times that. Most neurons of this ring move by less than 1e-6: if
+    after m moves ``scale`` is at most 4.5 m ε off. Each move is longer than √ε, so m √ε is at most the length of the
+    way of ``log_scale``, and the error at most 4.5 √ε times that. Most neurons of this ring move by less than 1e-6: if
     their steps did not wait, thousands of roundings, many of them in the same direction, would break the bound.
     A weight takes part in the moves of both its neurons, with one more product each. The residual is that of a fit by
     least squares: no larger than the norm of all errors.
