@@ -20,7 +20,7 @@ from neurobal.rules import AntiBalancing, GradientFlow, NormalizedFlow, Rule, St
 
 if TYPE_CHECKING:
     from neurobal.brian.comparing.paired_runs import compare
-    from neurobal.brian.network.inference import symmetries
+    from neurobal.brian.network.symmetries import symmetries
     from neurobal.brian.plasticity.engine import Plasticity
     from neurobal.brian.plasticity.normalization import IncomingNormalization
 
@@ -61,7 +61,7 @@ _LAZY = {
     "IncomingNormalization": "neurobal.brian.plasticity.normalization",
     "Plasticity": "neurobal.brian.plasticity.engine",
     "compare": "neurobal.brian.comparing.paired_runs",
-    "symmetries": "neurobal.brian.network.inference",
+    "symmetries": "neurobal.brian.network.symmetries",
 }
 
 

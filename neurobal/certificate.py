@@ -8,8 +8,9 @@ the residual.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -77,6 +78,14 @@ def verify(before: Any, after: Any = None, *, pinned: Any = None, homogeneity: A
     ------
     InvalidInputError
         The two have different populations or projections; ``after`` is missing.
+
+    Examples
+    --------
+    >>> J = np.array([[0.0, 4.0], [1.0, 0.0]])
+    >>> nb.verify(J, np.array([[0.0, 2.0], [2.0, 0.0]]))
+    certificate: function preserved (basis: declared; residual 0.0e+00 <= 1e-12, bit-exact)
+    >>> nb.verify(J, np.array([[0.0, 4.0], [1.5, 0.0]])).preserved
+    False
     """
     first = as_circuit(before, pinned=pinned, homogeneity=homogeneity)
     if after is None and first.binding is None:
@@ -102,71 +111,101 @@ def certify(
     before: Circuit, after: Circuit, log_scale: Mapping[str, Array], suspects: list[int] | None = None
 ) -> Certificate:
     """The certificate for known log-scales; ``suspects`` are synapses (counted through all projections) to name."""
-    residual, worst = 0.0, ""
+    changes = _changes(before, after, log_scale)
+    tolerance = tolerance_of(before, after)
     # What weights do decides; parameters alone fit almost any λ.
     blind = bool(before.projections) and before.uncertified.issuperset(before.projections)
-    signs, exact = True, not blind
-    for name, one in before.projections.items():
-        if name in before.uncertified:
-            continue
-        other = after.projections[name]
-        factors = one.log_factors(*before.log_scales_at(one, log_scale))
-        gap = _log_ratio(one.weight, other.weight)
-        factors[one.weight == 0] = 0.0
-        gap -= factors
-        np.abs(gap, out=gap)
-        if gap.size and gap.max() > residual:
-            residual = float(gap.max())
-            worst = _synapse(one, int(gap.argmax()))
-        signs = signs and bool(np.array_equal(np.sign(one.weight), np.sign(other.weight)))
-        exact = exact and _same_mantissas(one.weight, other.weight)
-    for name, population in before.populations.items():
-        for key, parameter in population.parameters.items():
-            new = after.populations[name].parameters[key].values
-            moves = np.where(parameter.values == 0, 0.0, parameter.power * log_scale[name])
-            gap = np.abs(_log_ratio(parameter.values, new) - moves) / _blur(parameter, new)
-            if gap.size and gap.max() > residual:
-                residual = float(gap.max())
-                worst = f"parameter {key!r} of {name}[{int(gap.argmax())}]"
-            signs = signs and bool(np.array_equal(np.sign(parameter.values), np.sign(new)))
-            exact = exact and _same_mantissas(parameter.values, new)
-    tolerance = tolerance_of(before, after)
-    fits = signs and residual <= tolerance
+    fits = changes.signs and changes.residual <= tolerance
     preserved = (None if blind or before.basis == "assumed" else True) if fits else False
-    scale = {name: np.exp(h) for name, h in log_scale.items()}
+    exact = changes.exact and changes.signs and not blind
     if fits:
-        proven = (
-            "function preserved" if preserved else "weights are a rescaling, but its symmetry is assumed, not proven"
-        )
-        verdict = "no weight could be compared: nothing is proven" if blind else proven
-        if before.basis == "assumed":
-            verdict += "".join(f"; {assumption}" for assumption in before.assumptions)
-        message = f"{verdict} (basis: {before.basis}; residual {residual:.1e} <= {tolerance:.0e}"
-        message += ", bit-exact)" if exact else ")"
-        if before.uncertified:
-            message += (
-                f"; not compared, because something else changes them too: {', '.join(sorted(before.uncertified))}"
-            )
-    elif not signs:
+        message = _proven(before, changes.residual, tolerance, blind=blind, exact=exact)
+    elif not changes.signs:
         message = f"function NOT preserved: signs or zeros changed ({_first_difference(before, after)})"
     else:
-        message = f"function NOT preserved: residual {residual:.1e} > {tolerance:.0e}. "
-        message += _accusation(before, suspects, worst)
-    return Certificate(preserved, before.basis, residual, _unwrapped(before, scale), signs, exact and signs, message)
+        message = f"function NOT preserved: residual {changes.residual:.1e} > {tolerance:.0e}. "
+        message += _accusation(before, suspects, changes.worst)
+    scale = {name: np.exp(h) for name, h in log_scale.items()}
+    return Certificate(
+        preserved, before.basis, changes.residual, _unwrapped(before, scale), changes.signs, exact, message
+    )
+
+
+@dataclass
+class _Changes:
+    """What changed from one network to the other, beyond a rescaling by known log-scales."""
+
+    residual: float = 0.0
+    worst: str = ""  # the value with this residual
+    signs: bool = True
+    exact: bool = True
+
+    def add(
+        self, before: Array, after: Array, log_factor: Array, rounding: Array | float, name: Callable[[int], str]
+    ) -> None:
+        """Compare values with those before times ``exp(log_factor)``, in units of their ``rounding``."""
+        gap = _log_ratio(before, after)
+        gap -= log_factor
+        np.abs(gap, out=gap)
+        gap /= rounding
+        if gap.size and gap.max() > self.residual:
+            self.residual = float(gap.max())
+            self.worst = name(int(gap.argmax()))
+        self.signs = self.signs and bool(np.array_equal(np.sign(before), np.sign(after)))
+        self.exact = self.exact and _same_mantissas(before, after)
+
+
+def _changes(before: Circuit, after: Circuit, log_scale: Mapping[str, Array]) -> _Changes:
+    """Compare all weights, but for those that something else changes too, and all parameters."""
+    changes = _Changes()
+    for name, projection in before.projections.items():
+        if name in before.uncertified:
+            continue
+        factors = projection.log_factors(*before.log_scales_at(projection, log_scale))
+        factors[projection.weight == 0] = 0.0
+        changes.add(projection.weight, after.projections[name].weight, factors, 1.0, partial(_synapse, projection))
+    for name, population in before.populations.items():
+        for key, parameter in population.parameters.items():
+            values = after.populations[name].parameters[key].values
+            factors = np.where(parameter.values == 0, 0.0, parameter.power * log_scale[name])
+            rounding = _rounding(parameter, values)
+            changes.add(parameter.values, values, factors, rounding, partial(_parameter, name, key))
+    return changes
+
+
+def _proven(before: Circuit, residual: float, tolerance: float, *, blind: bool, exact: bool) -> str:
+    """What it means that a rescaling explains all that was compared."""
+    if blind:
+        verdict = "no weight could be compared: nothing is proven"
+    elif before.basis == "assumed":
+        verdict = "weights are a rescaling, but its symmetry is assumed, not proven"
+    else:
+        verdict = "function preserved"
+    if before.basis == "assumed":
+        verdict += "".join(f"; {assumption}" for assumption in before.assumptions)
+    message = f"{verdict} (basis: {before.basis}; residual {residual:.1e} <= {tolerance:.0e}"
+    message += ", bit-exact)" if exact else ")"
+    if before.uncertified:
+        message += f"; not compared, because something else changes them too: {', '.join(sorted(before.uncertified))}"
+    return message
 
 
 def tolerance_of(before: Circuit, after: Circuit) -> float:
     """The residual that rounding explains, by the precision that the weights are stored in."""
-    once = max((TOLERANCE[p.weight.dtype] for p in after), default=TOLERANCE[np.dtype(np.float64)])
-    return before.roundings * once
+    one_rescaling = max((TOLERANCE[p.weight.dtype] for p in after), default=TOLERANCE[np.dtype(np.float64)])
+    return before.roundings * one_rescaling
 
 
-def _blur(parameter: Parameter, new: Array) -> Array:
-    """How many times more than in itself a value is rounded, since its sum with an origin is stored."""
+def _rounding(parameter: Parameter, after: Array) -> Array:
+    """Rounding error of each parameter value, relative to that of a value which is stored as it is.
+
+    Values v that are measured from an origin o are stored as o + v, whose rounding error is that of a number of size
+    |o| + |v|: relative to v it is 1 + |o|/|v| times larger. Shape (neurons,).
+    """
     if not parameter.origin:
-        return np.ones(new.shape)
-    least = np.minimum(np.abs(parameter.values), np.abs(new))
-    return 1 + np.divide(abs(parameter.origin), least, out=np.zeros(new.shape), where=least > 0)
+        return np.ones(after.shape)
+    least = np.minimum(np.abs(parameter.values), np.abs(after))
+    return 1 + np.divide(abs(parameter.origin), least, out=np.zeros(after.shape), where=least > 0)
 
 
 def _equations(before: Circuit, after: Circuit) -> Equations:
@@ -174,20 +213,20 @@ def _equations(before: Circuit, after: Circuit) -> Equations:
     equations = Equations({name: p.size for name, p in before.populations.items()})
     for name, population in before.populations.items():
         equations.pin(name, population.pinned)
-    for name, one in before.projections.items():
+    for name, projection in before.projections.items():
         if name in before.uncertified:
             continue
-        silent = one.weight == 0  # stays so whatever its neurons do: says nothing of them
-        a, b = (np.where(silent, 0.0, exponent) for exponent in one.exponents)
-        ratio = _log_ratio(one.weight, after.projections[name].weight)
-        equations.add(one.post, one.post_index, a, one.pre, one.pre_index, b, ratio)
+        silent = projection.weight == 0  # stays so whatever its neurons do: says nothing of them
+        a, b = (np.where(silent, 0.0, exponent) for exponent in projection.exponents)
+        ratio = _log_ratio(projection.weight, after.projections[name].weight)
+        equations.add(projection.post, projection.post_index, a, projection.pre, projection.pre_index, b, ratio)
     for name, population in before.populations.items():
         for key, parameter in population.parameters.items():
-            new = after.populations[name].parameters[key].values
-            blur, everyone = _blur(parameter, new), np.arange(population.size)
-            power = np.where(parameter.values == 0, 0.0, parameter.power / blur)
-            ratio = _log_ratio(parameter.values, new) / blur
-            equations.add(name, everyone, power, None, everyone, 0.0, ratio)
+            values = after.populations[name].parameters[key].values
+            rounding, neurons = _rounding(parameter, values), np.arange(population.size)
+            power = np.where(parameter.values == 0, 0.0, parameter.power / rounding)
+            ratio = _log_ratio(parameter.values, values) / rounding
+            equations.add(name, neurons, power, None, neurons, 0.0, ratio)
     return equations
 
 
@@ -196,7 +235,7 @@ def _log_ratio(before: Array, after: Array) -> Array:
     zero = (before == 0) & (after == 0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
         ratio = np.log(np.abs(np.asarray(after, dtype=float) / before))
-        # Beyond the range of ratios, differences of logarithms still say it, a little less exactly.
+        # A ratio may leave the range of floats; the difference of the logarithms does not, but is less exact.
         wild = ~np.isfinite(ratio) & ~zero & (before != 0) & (after != 0)
         if wild.any():
             ratio[wild] = np.log(np.abs(after[wild], dtype=float)) - np.log(np.abs(before[wild], dtype=float))
@@ -209,41 +248,43 @@ def _same_mantissas(before: Array, after: Array) -> bool:
 
 
 def _same_shape(before: Circuit, after: Circuit) -> None:
-    for kind, one, other in (
+    for kind, shapes_before, shapes_after in (
         ("populations", {n: p.size for n, p in before.populations.items()},
                         {n: p.size for n, p in after.populations.items()}),
         ("projections", {n: p.shape for n, p in before.projections.items()},
                         {n: p.shape for n, p in after.projections.items()}),
     ):  # fmt: skip
-        if one != other:
-            raise InvalidInputError(f"verify: the two networks have different {kind}: {one} and {other}.")
+        if shapes_before != shapes_after:
+            raise InvalidInputError(
+                f"verify: the two networks have different {kind}: {shapes_before} and {shapes_after}."
+            )
 
 
 def _first_difference(before: Circuit, after: Circuit) -> str | None:
     """The first synapse that only one of two networks has, or the first value whose sign differs."""
-    for name, one in before.projections.items():
+    for name, projection in before.projections.items():
         if name in before.uncertified:
             continue
-        other = after.projections[name]
-        width = max(one.shape[1], 1)
-        keys = [p.post_index.astype(np.int64) * width + p.pre_index for p in (one, other)]
+        width = max(projection.shape[1], 1)
+        keys = [p.post_index.astype(np.int64) * width + p.pre_index for p in (projection, after.projections[name])]
         if not np.array_equal(*keys):
-            only = np.setxor1d(*keys)
-            if only.size == 0:
+            unmatched = np.setxor1d(*keys)
+            if unmatched.size == 0:
                 return f"projection {name!r} lists its synapses in another order or number"
-            post, pre = divmod(int(only[0]), width)
-            return f"the synapse {_ends(one, post, pre)} exists in one of the two networks only"
-        wrong = np.flatnonzero(np.sign(one.weight) != np.sign(other.weight))
+            post, pre = divmod(int(unmatched[0]), width)
+            return f"the synapse {_ends(projection, post, pre)} exists in one of the two networks only"
+        old, new = projection.weight, after.projections[name].weight
+        wrong = np.flatnonzero(np.sign(old) != np.sign(new))
         if wrong.size:
             e = int(wrong[0])
-            return f"{_synapse(one, e)} went from {one.weight[e]:g} to {other.weight[e]:g}"
+            return f"{_synapse(projection, e)} went from {old[e]:g} to {new[e]:g}"
     for name, population in before.populations.items():
         for key, parameter in population.parameters.items():
             old, new = parameter.values, after.populations[name].parameters[key].values
             wrong = np.flatnonzero(np.sign(old) != np.sign(new))
             if wrong.size:
                 k = int(wrong[0])
-                return f"parameter {key!r} of {name}[{k}] went from {old[k]:g} to {new[k]:g}"
+                return f"{_parameter(name, key, k)} went from {old[k]:g} to {new[k]:g}"
     return None
 
 
@@ -265,7 +306,7 @@ def _accusation(circuit: Circuit, suspects: list[int] | None, worst: str) -> str
                 break
             number -= projection.weight.size
         else:
-            names.append(_parameter(circuit, number))
+            names.append(_numbered_parameter(circuit, number))
     if len(names) == 1:
         return f"All but one value fit a rescaling: the culprit is {names[0]}."
     return (
@@ -274,14 +315,18 @@ def _accusation(circuit: Circuit, suspects: list[int] | None, worst: str) -> str
     )
 
 
-def _parameter(circuit: Circuit, number: int) -> str:
+def _numbered_parameter(circuit: Circuit, number: int) -> str:
     """The parameter with this number, counted through all populations as the equations are."""
     for name, population in circuit.populations.items():
         for key in population.parameters:
             if number < population.size:
-                return f"parameter {key!r} of {name}[{number}]"
+                return _parameter(name, key, number)
             number -= population.size
     return "a parameter"
+
+
+def _parameter(population: str, key: str, k: int) -> str:
+    return f"parameter {key!r} of {population}[{k}]"
 
 
 def _synapse(projection: Projection, e: int) -> str:

@@ -6,17 +6,16 @@ A synapse e from neuron j to neuron i moves as ``w'_e = w_e exp(a_e h_i - b_e h_
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from neurobal.containers import Restore, flat_weights, read_matrix
+from neurobal.containers import Restore, flat_weights, read_list, read_matrix
 from neurobal.errors import InvalidInputError, NotFiniteError, did_you_mean
-from neurobal.inputs import exponent, indices, per_neuron, real
-from neurobal.selection import neuron_mask, tie_labels
+from neurobal.inputs import exponent, indices, neuron_mask, per_neuron, tie_labels
 
 Array: TypeAlias = np.ndarray
 
@@ -91,6 +90,16 @@ class Projection:
         return self.restore(self.weight)
 
 
+class Writing(Protocol):
+    """One writing of scales into the objects that a `Circuit` was read from."""
+
+    def stands(self) -> bool:
+        """Whether the objects hold what was written, by comparing; raise an error if only a part of them does."""
+
+    def undo(self) -> None:
+        """Put old values back; what has changed since is divided by its factor. All or nothing."""
+
+
 class Binding(Protocol):
     """The way back from a `Circuit` to the objects it was read from."""
 
@@ -100,8 +109,8 @@ class Binding(Protocol):
     def check(self) -> None:
         """Raise an error if nothing could be written now."""
 
-    def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Callable[[], None]:
-        """Multiply all current values, all or nothing; returns the function that undoes it."""
+    def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Writing:
+        """Multiply all current values, all or nothing."""
 
     def reread(self, network: Any) -> Circuit:
         """Read ``network`` as this circuit was read: same declarations, pins and ties."""
@@ -192,7 +201,8 @@ class Circuit:
     ) -> None:
         """Connect ``pre`` to ``post`` by a (post, pre) array or sparse matrix, or by lists of synapses.
 
-        Lists (``post_index``, ``pre_index``, ``weight``) may hold several synapses between the same two neurons.
+        Lists (``post_index``, ``pre_index``, ``weight``) may hold several synapses between the same two neurons. Masked
+        entries of a masked array are absent synapses. Indices count from 0; negative ones are errors.
         ``post_exponent`` is a, ``pre_exponent`` b (default: the homogeneity of ``pre``): a number or one per neuron.
         ``costed=False``: a free rider, rescaled but without cost. ``name`` defaults to ``'pre->post'``.
         """
@@ -214,7 +224,9 @@ class Circuit:
                 raise InvalidInputError("Circuit.connect: give a matrix, or all of post_index, pre_index and weight.")
             rows = indices(post_index, shape[0], f"post_index of projection {name!r}")
             columns = indices(pre_index, shape[1], f"pre_index of projection {name!r}")
-            values = real(weight, f"weights of projection {name!r}")
+            values, present, restore = read_list(weight, f"weights of projection {name!r}")
+            if present is not None and present.shape == rows.shape == columns.shape:
+                rows, columns = rows[present], columns[present]
             if not rows.shape == columns.shape == values.shape:
                 raise InvalidInputError(
                     f"Circuit.connect: post_index, pre_index and weight of projection {name!r} must have equal "

@@ -148,7 +148,8 @@ class Comparison:
         Scales that are no powers of two round, so that traces differ by about 1e-15 where nothing has changed; see
         ``relative_change`` of each trace.
         """
-        return all(one.identical for one in self.spikes.values()) and all(one.identical for one in self.traces.values())
+        spikes_identical = all(spikes.identical for spikes in self.spikes.values())
+        return spikes_identical and all(trace.identical for trace in self.traces.values())
 
     def __repr__(self) -> str:
         lines = [f"Comparison: {self._verdict()}"]
@@ -174,8 +175,8 @@ class Comparison:
 
     def _verdict(self) -> str:
         runs = f"two runs of {self.duration:g} s"
-        changed = [name for name, one in self.spikes.items() if not one.identical]
-        moved = [name for name, one in self.traces.items() if one.first_difference is not None]
+        changed = [name for name, spikes in self.spikes.items() if not spikes.identical]
+        moved = [name for name, trace in self.traces.items() if trace.first_difference is not None]
         if self.identical:
             return f"{runs} are identical, {'to the last bit' if self.traces else 'spike by spike'}"
         if changed or moved:
@@ -198,51 +199,51 @@ class Comparison:
                 "distance",
                 "from (ms, neuron)",
             )
-            tables.append([head, *(_spike_row(name, one) for name, one in self.spikes.items())])
+            tables.append([head, *(_spike_row(name, spikes) for name, spikes in self.spikes.items())])
         if self.traces:
             head = ("traces", "recorded", "magnitude", "largest change", "relative", "from (ms, index)")
-            tables.append([head, *(_trace_row(name, one) for name, one in self.traces.items())])
+            tables.append([head, *(_trace_row(name, trace) for name, trace in self.traces.items())])
         return tables
 
     def _notes(self) -> list[str]:
         notes = []
-        if any(not one.identical for one in self.spikes.values()):
+        if any(not spikes.identical for spikes in self.spikes.values()):
             notes.append(
                 f"distance: van Rossum (2001) with τ = {1e3 * self.tau:g} ms; in brackets its square as a part of that "
                 "of unrelated trains"
             )
-        if self.spikes and not any(one.before.any() or one.after.any() for one in self.spikes.values()):
+        if self.spikes and not any(spikes.before.any() or spikes.after.any() for spikes in self.spikes.values()):
             notes.append("there was no spike in either run")
-        rescaled = [name for name, one in self.traces.items() if one.rescaled]
+        rescaled = [name for name, trace in self.traces.items() if trace.rescaled]
         if rescaled:
             notes.append(f"after the run divided by their scale: {', '.join(rescaled)}")
         return notes
 
 
-def _spike_row(name: str, one: SpikeComparison) -> Row:
-    first, last = one.rates
-    different = f"{one.distance:.3g} ({one.relative_distance:.1%})"
+def _spike_row(name: str, spikes: SpikeComparison) -> Row:
+    first, last = spikes.rates
+    different = f"{spikes.distance:.3g} ({spikes.relative_distance:.1%})"
     return (
         name,
-        f"{one.before.size:,}",
-        f"{one.before.sum():,}",
-        f"{one.after.sum():,}",
+        f"{spikes.before.size:,}",
+        f"{spikes.before.sum():,}",
+        f"{spikes.after.sum():,}",
         f"{first:.4g} → {last:.4g}",
-        "0" if one.identical else f"{one.largest_rate_change:+.4g} Hz",
-        "0" if one.identical else different,
-        "identical" if one.first_difference is None else str(one.first_difference),
+        "0" if spikes.identical else f"{spikes.largest_rate_change:+.4g} Hz",
+        "0" if spikes.identical else different,
+        "identical" if spikes.first_difference is None else str(spikes.first_difference),
     )
 
 
-def _trace_row(name: str, one: TraceComparison) -> Row:
-    first = "rounding" if one.first_difference is None else str(one.first_difference)
+def _trace_row(name: str, trace: TraceComparison) -> Row:
+    first = "rounding" if trace.first_difference is None else str(trace.first_difference)
     return (
         name,
-        f"{one.recorded:,}",
-        f"{one.magnitude:.4g} {one.unit}".rstrip(),
-        f"{one.largest_change:.2g} {one.unit}".rstrip(),
-        f"{one.relative_change:.2g}",
-        "identical" if one.identical else first,
+        f"{trace.recorded:,}",
+        f"{trace.magnitude:.4g} {trace.unit}".rstrip(),
+        f"{trace.largest_change:.2g} {trace.unit}".rstrip(),
+        f"{trace.relative_change:.2g}",
+        "identical" if trace.identical else first,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from neurobal.errors import InvalidInputError
+from neurobal.inputs import real, unboxed
 
 Array: TypeAlias = np.ndarray
 Restore: TypeAlias = Callable[[Array], Any]
@@ -22,11 +23,13 @@ def flat_weights(weight: Array) -> Array:
 def read_matrix(matrix: Any, where: str, shape: tuple[int, int] | None = None) -> tuple[Array, Array, Array, Restore]:
     """``(post_index, pre_index, weight, restore)`` of a (post, pre) matrix, as independent arrays.
 
-    Zeros of a dense matrix are absent synapses. ``restore(weight)`` puts weights back into the kind of container they
-    came in, with a floating dtype. Integers become float64.
+    Zeros of a dense matrix and masked entries of a masked array are absent synapses. ``restore(weight)`` puts weights
+    back into the kind of container they came in, with a floating dtype. Integers become float64.
     """
     if isinstance(matrix, (list, tuple)):
         matrix = np.asarray(matrix)
+    if isinstance(matrix, np.ndarray) and matrix.dtype == object:
+        matrix = _unboxed(matrix)
     if getattr(matrix, "ndim", None) != 2:
         raise InvalidInputError(f"The weights of {where} must be a (post, pre) matrix, got {_kind(matrix)}.")
     if shape is not None and matrix.shape != shape:
@@ -34,7 +37,26 @@ def read_matrix(matrix: Any, where: str, shape: tuple[int, int] | None = None) -
     if matrix.dtype.kind not in "fiub":
         raise InvalidInputError(f"The weights of {where} must be real numbers, got {matrix.dtype}.")
     dtype = matrix.dtype if matrix.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-    return _read_sparse(matrix, dtype) if sparse.issparse(matrix) else _read_dense(np.asarray(matrix), dtype)
+    if sparse.issparse(matrix):
+        return _read_sparse(matrix, dtype)
+    mask = np.ma.getmaskarray(matrix) if isinstance(matrix, np.ma.MaskedArray) else None
+    return _read_dense(np.asarray(matrix), dtype, mask)
+
+
+def read_list(weight: Any, where: str) -> tuple[Array, Array | None, Restore]:
+    """``(weight, present, restore)`` of weights that are listed synapse by synapse.
+
+    Masked entries are absent synapses: ``present`` marks the others (None: all). ``restore`` gives back a list of the
+    original length, masked where it was.
+    """
+    if not isinstance(weight, np.ma.MaskedArray):
+        return real(weight, where), None, flat_weights
+    mask = np.ma.getmaskarray(weight)
+
+    def restore(weight: Array) -> Array:
+        return _with_mask(weight, ~mask, mask)
+
+    return real(weight.compressed(), where), ~mask, restore
 
 
 def _read_sparse(matrix: Any, dtype: np.dtype) -> tuple[Array, Array, Array, Restore]:
@@ -52,16 +74,34 @@ def _read_sparse(matrix: Any, dtype: np.dtype) -> tuple[Array, Array, Array, Res
     return post, indices.astype(np.int32, copy=False), rows.data.astype(dtype), restore
 
 
-def _read_dense(matrix: Array, dtype: np.dtype) -> tuple[Array, Array, Array, Restore]:
-    post, pre = np.nonzero(matrix)
+def _read_dense(matrix: Array, dtype: np.dtype, mask: Array | None) -> tuple[Array, Array, Array, Restore]:
+    present = matrix != 0 if mask is None else (matrix != 0) & ~mask
+    post, pre = np.nonzero(present)
     shape = matrix.shape
 
     def restore(weight: Array) -> Array:
+        if mask is not None:
+            return _with_mask(weight, (post, pre), mask)
         out = np.zeros(shape, dtype=weight.dtype)
         out[post, pre] = weight
         return out
 
     return post.astype(np.int32), pre.astype(np.int32), matrix[post, pre].astype(dtype), restore
+
+
+def _with_mask(weight: Array, where: Any, mask: Array) -> np.ma.MaskedArray:
+    """A masked array with these weights at ``where``, and zeros elsewhere."""
+    out = np.zeros(mask.shape, dtype=weight.dtype)
+    out[where] = weight
+    return np.ma.MaskedArray(out, mask=mask)
+
+
+def _unboxed(matrix: Array) -> Array:
+    """A matrix of Python numbers as one of floats; what a mask hides need not be a number."""
+    if not isinstance(matrix, np.ma.MaskedArray):
+        return unboxed(matrix)
+    mask = np.ma.getmaskarray(matrix)
+    return np.ma.MaskedArray(unboxed(np.where(mask, 0.0, matrix.data)), mask=mask)
 
 
 def _kind(matrix: Any) -> str:

@@ -1,8 +1,12 @@
-"""Numbers that users give, as checked arrays: errors name what they are, and the first wrong entry."""
+"""Readers of user input: numbers, indices, masks and labels as checked arrays.
+
+An error names the argument, what was expected, and the first wrong entry. Every function takes ``what``, the words by
+which errors call the argument.
+"""
 
 from __future__ import annotations
 
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -14,15 +18,37 @@ Array: TypeAlias = np.ndarray
 Shape: TypeAlias = tuple[int | None, ...]  # None: any length
 
 
-def real(values: Any, what: str) -> Array:
-    """A copy as real numbers, in base units. Single precision stays, all else becomes double."""
+def plain(values: Any, what: str) -> Array:
+    """An array-like as an array of numbers, flags or strings: objects that are numbers (fractions, say) converted.
+
+    Sparse matrices become dense. Raises InvalidInputError for entries that a mask hides: nobody knows their values.
+    """
     values = values.toarray() if sparse.issparse(values) else values
+    if isinstance(values, np.ma.MaskedArray) and np.ma.getmaskarray(values).any():
+        hidden = np.argwhere(np.ma.getmaskarray(values))
+        raise InvalidInputError(
+            f"{what}: {len(hidden)} of {values.size} entries are masked, the first is entry "
+            f"{', '.join(map(str, hidden[0]))}. Give every entry a value (values.filled(...))."
+        )
     try:
         array = np.asarray(values)
     except ValueError:  # lists of different lengths
-        array = np.asarray(None)
-    if array.dtype == object and all(isinstance(value, Real) for value in array.flat):  # fractions
-        array = array.astype(float)
+        return np.asarray(None)
+    return unboxed(array)
+
+
+def unboxed(array: Array) -> Array:
+    """An array of Python objects as one of flags, integers or double-precision numbers, if all of them are such."""
+    if array.dtype == object and array.size:
+        for kind, dtype in ((bool | np.bool_, bool), (Integral, np.int64), (Real, np.float64)):
+            if all(isinstance(value, kind) for value in array.flat):
+                return array.astype(dtype)
+    return array
+
+
+def real(values: Any, what: str) -> Array:
+    """A copy as real numbers, in base units. Single precision stays, all else becomes double."""
+    array = plain(values, what)
     if array.dtype.kind not in "fiub":
         raise InvalidInputError(f"{what}: expected real numbers, got {type(values).__name__} {values!r:.60}.")
     return array.astype(array.dtype if array.dtype in (np.float32, np.float64) else np.float64)
@@ -48,17 +74,57 @@ def exponent(value: Any, size: int, what: str) -> float | Array:
 
 
 def indices(index: Any, size: int, what: str) -> Array:
-    """Which of ``size`` neurons, as integers."""
-    array = np.atleast_1d(np.asarray(index))
+    """Which of ``size`` neurons, as integers from 0 to size - 1 (int32); negative ones do not count from the end."""
+    array = np.atleast_1d(plain(index, what))
     if array.size == 0:
         return np.zeros(0, dtype=np.int32)
     if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
         raise InvalidInputError(f"{what}: expected a list of integers, got {array.dtype} of shape {array.shape}.")
     if array.min() < 0 or array.max() >= size:
-        raise InvalidInputError(
-            f"{what}: index {array.min() if array.min() < 0 else array.max()} is out of range for {size} neurons."
+        wrong = array.min() if array.min() < 0 else array.max()
+        hint = (
+            f" Negative indices do not count from the end: did you mean {size + wrong}?" if -size <= wrong < 0 else ""
         )
+        raise InvalidInputError(f"{what}: index {wrong} is out of range for {size} neurons.{hint}")
     return array.astype(np.int32)
+
+
+def neuron_mask(neurons: Any, size: int, what: str) -> Array:
+    """A choice of neurons (True, False, a mask, indices or a slice) as a boolean array (size,)."""
+    mask = np.zeros(size, dtype=bool)
+    if isinstance(neurons, (bool, np.bool_)):
+        mask[:] = neurons
+        return mask
+    if isinstance(neurons, slice):
+        mask[neurons] = True
+        return mask
+    array = np.atleast_1d(plain(neurons, what))
+    if array.size == 0:
+        return mask
+    if array.dtype == bool:
+        if array.shape != (size,):
+            raise InvalidInputError(f"{what}: expected a mask of {size} entries, got shape {array.shape}.")
+        return array.copy()
+    if not np.issubdtype(array.dtype, np.integer) or array.ndim != 1:
+        raise InvalidInputError(f"{what}: expected a mask, integer indices or a slice, got {neurons!r}.")
+    mask[indices(array, size, what)] = True
+    return mask
+
+
+def tie_labels(labels: Any, size: int, what: str) -> Array | None:
+    """Ties of neurons (None, True for one common label, or labels) as integers (size,), negative where untied."""
+    if labels is None or labels is False:
+        return None
+    if labels is True:
+        return np.zeros(size, dtype=np.int64)
+    array = plain(labels, what)
+    if array.shape != (size,):
+        raise InvalidInputError(f"{what}: expected {size} labels, one a neuron, got shape {array.shape}.")
+    if np.issubdtype(array.dtype, np.integer):
+        return array.astype(np.int64)
+    if array.dtype.kind in "USO":
+        return np.unique(array.astype(str), return_inverse=True)[1].astype(np.int64)
+    raise InvalidInputError(f"{what}: labels must be integers or strings, got {array.dtype}.")
 
 
 def _checked(array: Array, what: str, shapes: tuple[Shape, ...]) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from neurobal.certificate import Certificate, certify
-from neurobal.circuit import Circuit
+from neurobal.circuit import Circuit, Writing
 from neurobal.errors import NeurobalError
 
 Array: TypeAlias = np.ndarray
@@ -80,7 +80,7 @@ class Balance:
     circuit: Circuit
     history: np.recarray
     dyadic: bool
-    _undo: list[Callable[[], None]] = field(default_factory=list)
+    _writings: list[Writing] = field(default_factory=list)  # the last one, if any
 
     @cached_property
     def scale(self) -> Any:
@@ -101,10 +101,29 @@ class Balance:
         """Compares the weights before and after; made when first asked for."""
         return certify(self.before, self.circuit, self.log_scale)
 
+    def is_applied(self) -> bool:
+        """Whether the network holds what `apply` wrote; its values are compared, for a ``restore()`` may change them.
+
+        Parameters and weights decide, unless the simulation itself changes them; where every value has changed since,
+        the last of `apply` and `revert` counts.
+
+        Raises
+        ------
+        NeurobalError
+            Some values are those that were written, others those from before.
+        """
+        return any(writing.stands() for writing in self._writings)
+
     def apply(self) -> None:
         """Write weights, states and parameters into the network: all of it, or nothing if anything fails.
 
-        Multiplies the *current* values, so the simulation may have gone on since `balance` was called.
+        Multiplies the *current* values, so the simulation may have gone on since `balance` was called. A network that
+        has been put back, by `revert` or by its ``restore()``, can be balanced again.
+
+        Raises
+        ------
+        NeurobalError
+            It is applied already, wholly or in part, or there is nothing to write to.
         """
         binding = self.before.binding
         if binding is None:
@@ -113,18 +132,27 @@ class Balance:
                 "balanced weights "
                 "from result.weights or result.circuit."
             )
-        if self._undo:
+        if self.is_applied():
             raise NeurobalError(
                 "Balance.apply: already applied; a second time would rescale twice. Use revert() first."
             )
-        self._undo.append(binding.write(self.log_scale, dyadic=self.dyadic))
+        self._writings[:] = [binding.write(self.log_scale, dyadic=self.dyadic)]
 
     def revert(self) -> None:
-        """Undo `apply`: what has not changed since gets its old value back, what has is divided by its factor."""
-        if not self._undo:
-            raise NeurobalError("Balance.revert: nothing has been applied.")
-        self._undo[0]()
-        self._undo.clear()
+        """Undo `apply`: what has not changed since gets its old value back, what has is divided by its factor.
+
+        Raises
+        ------
+        NeurobalError
+            The network stands where it was before `apply` (it was reverted, or restored from a stored state), or only a
+            part of it does. Nothing is changed then.
+        """
+        if not self.is_applied():
+            raise NeurobalError(
+                "Balance.revert: nothing has been applied: the network stands where it was before apply(), or revert() "
+                "or restore() has put it there. It is left as it is."
+            )
+        self._writings[0].undo()
 
     def __repr__(self) -> str:
         return "\n".join(self._lines())

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from packaging.requirements import Requirement
 
-pytest.register_assert_rewrite("checks", "conformance", "oracle")
+pytest.register_assert_rewrite("checks", "oracle")
 sys.path.insert(0, str(Path(__file__).parents[1]))  # benchmarks/
 
 settings.register_profile(

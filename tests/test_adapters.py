@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from conformance import SIZE, Adapter, Array, Conformance
 from scipy import sparse
 
 import neurobal as nb
+from neurobal.testing.adapters import SIZE, Adapter, AdapterConformance, Array
 
 FORMATS = [
     f"{name}_{kind}" for name in ("csr", "csc", "coo", "bsr", "dia", "dok", "lil") for kind in ("array", "matrix")
@@ -86,20 +86,20 @@ class CircuitAdapter(Adapter):
         return result.circuit
 
 
-class TestDense(Conformance):
+class TestDense(AdapterConformance):
     @pytest.fixture
     def adapter(self) -> Adapter:
         return MatrixAdapter(np.array)
 
 
 @pytest.mark.parametrize("container", FORMATS)
-class TestSparse(Conformance):
+class TestSparse(AdapterConformance):
     @pytest.fixture
     def adapter(self, container: str) -> Adapter:
         return MatrixAdapter(getattr(sparse, container))
 
 
-class TestCircuit(Conformance):
+class TestCircuit(AdapterConformance):
     @pytest.fixture
     def adapter(self) -> Adapter:
         return CircuitAdapter()
@@ -111,6 +111,7 @@ def test_an_adapter_is_found_by_the_package_of_the_type(monkeypatch: pytest.Monk
     from types import ModuleType
 
     from neurobal import adapters
+    from neurobal.adapters import dispatch
 
     class Foreign:
         pass
@@ -134,7 +135,7 @@ def test_an_adapter_is_found_by_the_package_of_the_type(monkeypatch: pytest.Monk
             imported.append(module.__name__)
             adapters.read.register(Foreign, lambda network, **_: nb.Circuit())
 
-    monkeypatch.setitem(adapters.ADAPTERS, "foreign", "foreign_adapter")
+    monkeypatch.setitem(dispatch.ADAPTERS, "foreign", "foreign_adapter")
     monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
     assert repr(nb.as_circuit(Foreign())) == repr(nb.Circuit())
     assert imported == ["foreign_adapter"]
@@ -147,3 +148,14 @@ def test_matrices_do_not_need_brian() -> None:
 
     code = "import sys, numpy, neurobal as nb; nb.balance(numpy.ones((2, 2))); assert 'brian2' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("option", ["scaling", "namespace"])
+@pytest.mark.parametrize("kind", ["matrix", "Circuit"])
+def test_options_of_another_adapter_are_refused(option: str, kind: str) -> None:
+    network = np.array([[0.0, 2.0], [3.0, 0.0]]) if kind == "matrix" else CircuitAdapter().build(np.ones((SIZE, SIZE)))
+    for function in (nb.as_circuit, nb.balance, nb.analysis.cost_bounds, nb.analysis.convergence_rate):
+        with pytest.raises(
+            nb.InvalidInputError, match=f"^{option}: only Brian2 networks take it, and this is a {kind}"
+        ):
+            function(network, **{option: {}})

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from .expansion import expand
 from .expressions import INVARIANT, Free, Function, Value, Walker, inverse, parse, product, source
-from .model import Constant, Kind, Model, Pin, Population, Projection, Statement, Variable
+from .model import Constant, GroupModel, Kind, Model, Pin, Statement, SynapsesModel, Variable
 from .nullspace import Form
 
 
@@ -83,11 +83,11 @@ class System:
 class Origin:
     """Constants, as (owner, name), from which potentials are measured: 0 in those coordinates.
 
-    ``levels`` are all constants that are potentials, whatever their values: none but the origin is 0 any more.
+    ``potentials`` are all constants that are potentials, whatever their values: none but the origin is 0 any more.
     """
 
     zero: frozenset[tuple[str, str]] = frozenset()
-    levels: frozenset[tuple[str, str]] = frozenset()
+    potentials: frozenset[tuple[str, str]] = frozenset()
 
 
 def constrain(
@@ -124,7 +124,7 @@ class Builder:
         self.promote = promote
         self.origin = origin or Origin()
         self.system = System(population)
-        parts: list[Population | Projection] = [*model.populations.values(), *model.projections.values()]
+        parts: list[GroupModel | SynapsesModel] = [*model.groups.values(), *model.synapses.values()]
         self.definitions = {(p.name, s.target): s for p in parts for s in p.statements if s.operation == "define"}
         self.pending: list[tuple[Statement, str]] = []
         self.defined: set[tuple[str, str, str]] = set()
@@ -143,15 +143,15 @@ class Builder:
         return self.system
 
     def _sides(self, owner: str) -> list[str]:
-        projection = self.model.projections.get(owner)
+        projection = self.model.synapses.get(owner)
         if projection is not None:
             return sides(projection, self.population)
         return [""] if owner == self.population else []
 
     def _statements(self) -> Iterator[tuple[Statement, str]]:
-        for statement in self.model.populations[self.population].statements:
+        for statement in self.model.groups[self.population].statements:
             yield statement, ""
-        for projection in self.model.projections.values():
+        for projection in self.model.synapses.values():
             for side in sides(projection, self.population):
                 for statement in projection.statements:
                     yield statement, side
@@ -204,14 +204,14 @@ class Builder:
 
     def _expanded(self, statement: Statement, side: str) -> str:
         """The expression to read; where the machine computes another one, everything in it may be rounded."""
-        found = expand(statement.expression) if self.expanded else None
-        if found is None:
+        expanded = expand(statement.expression) if self.expanded else None
+        if expanded is None:
             return statement.expression
         for reference in statement.scope.values():
             form = self._variable(reference, side) if isinstance(reference, Variable) else INVARIANT
             if isinstance(form, Form) and form:
                 self.system.inexact.append((form, f"`{statement.expression}` in {statement.text}"))
-        return found
+        return expanded
 
     def _require(self, form: Form, part: ast.AST, statement: Statement) -> None:
         if form:
@@ -254,25 +254,25 @@ class Builder:
         self.temporaries[key] = value
 
     def _lookup(self, name: str, statement: Statement, side: str) -> Value | Function:
-        found = statement.scope.get(name)
-        if found is None:
+        reference = statement.scope.get(name)
+        if reference is None:
             return self.temporaries.get((statement.block, side, name), INVARIANT)
-        if isinstance(found, Function):
-            return found
-        if isinstance(found, Constant):
+        if isinstance(reference, Function):
+            return reference
+        if isinstance(reference, Constant):
             if (statement.place.owner, name) in self.origin.zero:
                 self._assume(name, statement)
                 return Free.ZERO
-            if found.value is not None and abs(found.value) == float("inf"):
+            if reference.value is not None and abs(reference.value) == float("inf"):
                 self._assume(name, statement)
                 return Free.INFINITE
-            if self.promote and found.promotable:
-                return Form({Promotion(statement.place.owner, name, side, unit=found.unit): 1})
+            if self.promote and reference.promotable:
+                return Form({Promotion(statement.place.owner, name, side, unit=reference.unit): 1})
             return INVARIANT
-        return self._variable(found, side)
+        return self._variable(reference, side)
 
     def _variable(self, variable: Variable, side: str) -> Value:
-        if variable.owner in self.model.projections:
+        if variable.owner in self.model.synapses:
             if side not in self._sides(variable.owner):
                 return INVARIANT
         elif variable.owner == self.population and variable.seen_from in ("own", side):
@@ -292,17 +292,17 @@ class Builder:
         return Form({exponent: 1})
 
     def _number(self, name: str, statement: Statement) -> Fraction | None:
-        found = statement.scope.get(name)
-        if not isinstance(found, Constant) or found.value is None:
+        reference = statement.scope.get(name)
+        if not isinstance(reference, Constant) or reference.value is None:
             return None
-        if (statement.place.owner, name) in self.origin.levels or abs(found.value) == float("inf"):
+        if (statement.place.owner, name) in self.origin.potentials or abs(reference.value) == float("inf"):
             return None
-        return Fraction(repr(found.value))
+        return Fraction(repr(reference.value))
 
     def _assume(self, name: str, statement: Statement) -> None:
-        found = statement.scope[name]
-        if isinstance(found, Constant) and found.external and found.value is not None:
-            self.system.assumed[statement.place.owner, name] = found.value
+        reference = statement.scope[name]
+        if isinstance(reference, Constant) and reference.external and reference.value is not None:
+            self.system.assumed[statement.place.owner, name] = reference.value
 
     def _amplitude(self, value: Value, statement: Statement) -> Value:
         """What a spike sends, if it could be multiplied by an amplitude of the neuron that sends it."""
@@ -334,7 +334,7 @@ Require = Callable[[Form, ast.AST], None]
 AMPLITUDE = "amplitude"
 
 
-def sides(projection: Projection, population: str) -> list[str]:
+def sides(projection: SynapsesModel, population: str) -> list[str]:
     """On which sides of these synapses the population stands."""
     ends = {"post": projection.target, "pre": projection.source}
     return [side for side, end in ends.items() if end == population]
@@ -352,8 +352,8 @@ def is_literal(node: ast.expr, statement: Statement) -> bool:
                     return False
                 has_number = True
             case ast.Name():
-                found = statement.scope.get(part.id)
-                if not isinstance(found, Constant) or found.promotable or found.value is None:
+                reference = statement.scope.get(part.id)
+                if not isinstance(reference, Constant) or reference.promotable or reference.value is None:
                     return False
             case ast.BinOp(op=ast.Mult() | ast.Div() | ast.Pow()) | ast.UnaryOp(op=ast.USub()):
                 pass

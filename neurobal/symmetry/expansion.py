@@ -15,7 +15,8 @@ from .expressions import number_of, parse, source
 
 Monomial = frozenset[tuple[str, int]]
 Polynomial = dict[Monomial, Fraction]
-MOST_TERMS = 200
+MOST_TERMS = 200  # of a product: models have few, and the time grows with their square
+HIGHEST_POWER = 4  # that is multiplied out
 
 
 def expand(expression: str) -> str | None:
@@ -38,7 +39,7 @@ def _count_terms(node: ast.AST) -> int:
             return _count_terms(node.left) * _count_terms(node.right)
         case ast.BinOp(op=ast.Div()):
             return _count_terms(node.left)
-        case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=int() as power)) if 0 < power <= 4:
+        case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=int() as power)) if 0 < power <= HIGHEST_POWER:
             return _count_terms(node.left) ** power
         case ast.UnaryOp():
             return _count_terms(node.operand)
@@ -60,7 +61,7 @@ def _polynomial(node: ast.expr) -> Polynomial:
             return _product(_polynomial(node.left), _polynomial(node.right))
         case ast.BinOp(op=ast.Div()):
             return _product(_polynomial(node.left), _inverse(_polynomial(node.right), node.right))
-        case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=int() as power)) if 0 < power <= 4:
+        case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=int() as power)) if 0 < power <= HIGHEST_POWER:
             result = base = _polynomial(node.left)
             for _ in range(power - 1):
                 result = _product(result, base)

@@ -150,8 +150,8 @@ class Walker:
             case ast.Constant():
                 return INVARIANT
             case ast.Name():
-                found = self._lookup(node.id)
-                return INVARIANT if isinstance(found, Function) else found
+                meaning = self._lookup(node.id)
+                return INVARIANT if isinstance(meaning, Function) else meaning
             case ast.UnaryOp(op=ast.Not()):
                 self.walk(node.operand)
                 return INVARIANT
@@ -224,8 +224,8 @@ class Walker:
 
     def _call(self, node: ast.Call) -> Value:
         assert isinstance(node.func, ast.Name)
-        found = self._lookup(node.func.id)
-        function = found if isinstance(found, Function) else Function(node.func.id)
+        meaning = self._lookup(node.func.id)
+        function = meaning if isinstance(meaning, Function) else Function(node.func.id)
         if function.homogeneity is None:
             return self._call_inhomogeneous(node)
         value = self._equal(node.args, node)

@@ -27,7 +27,7 @@ class Kind(Enum):
 class Variable:
     """One value for each neuron, or for each synapse.
 
-    ``seen_from`` is "own" in the equations of its owner; in those of a projection, a neuron's variable belongs to the
+    ``seen_from`` is "own" in the equations of its owner; in those of Synapses, a neuron's variable belongs to the
     "post" or to the "pre" side.
     """
 
@@ -94,7 +94,7 @@ class Pin:
 
 
 @dataclass
-class Population:
+class GroupModel:
     """A group of neurons with equal equations. ``fixed``: why none of its neurons can have a scale."""
 
     name: str
@@ -106,8 +106,8 @@ class Population:
 
 
 @dataclass
-class Projection:
-    """Synapses from one population to another; source and target are None where they are no population of neurons."""
+class SynapsesModel:
+    """Synapses from one group to another; source and target are None where they are no group of neurons."""
 
     name: str
     source: str | None
@@ -119,9 +119,15 @@ class Projection:
 
 @dataclass
 class Model:
-    """A network: populations, projections, pins, and notes on what could not be read."""
+    """A network: groups of neurons, Synapses, pins, and notes on what could not be read.
 
-    populations: dict[str, Population] = field(default_factory=dict)
-    projections: dict[str, Projection] = field(default_factory=dict)
+    ``external`` are the names of the user's script that statements use, with what they stand for; ``undefined`` those
+    that stand for nothing yet, with the first place that uses them.
+    """
+
+    groups: dict[str, GroupModel] = field(default_factory=dict)
+    synapses: dict[str, SynapsesModel] = field(default_factory=dict)
     pins: list[Pin] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    external: dict[str, object] = field(default_factory=dict)
+    undefined: dict[str, str] = field(default_factory=dict)

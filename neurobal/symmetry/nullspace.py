@@ -57,14 +57,14 @@ class Form:
         return " + ".join(f"{c}*{u}" for u, c in self.terms.items()) or "0"
 
 
-class _One:
+class _Unity:
     """The unknown that is always 1: it turns linear forms into affine ones ("this exponent is 1")."""
 
     def __repr__(self) -> str:
         return "1"
 
 
-ONE = _One()
+ONE = _Unity()
 
 
 class Echelon:

@@ -32,16 +32,16 @@ def find_obstacles(system: System, wishes: Iterable[tuple[Unknown, Fraction | in
     solved = Echelon()
     for unknown, value in wishes:
         solved.add(Form({unknown: 1, ONE: -value}))
-    found: list[Obstacle] = []
+    obstacles: list[Obstacle] = []
     remaining = list(system.constraints)
     while remaining:
         remaining.sort(key=lambda constraint: _undecided(solved, constraint))
         constraint = remaining.pop(0)
         if not solved.add(constraint.form):
             obstacle = _obstacle(solved, constraint)
-            if all((o.line, o.place) != (obstacle.line, obstacle.place) for o in found):
-                found.append(obstacle)
-    return found
+            if all((o.line, o.place) != (obstacle.line, obstacle.place) for o in obstacles):
+                obstacles.append(obstacle)
+    return obstacles
 
 
 def power_of_scale(power: Fraction) -> str:
@@ -49,10 +49,10 @@ def power_of_scale(power: Fraction) -> str:
     return "λ" if power == 1 else f"λ^{power}"
 
 
-def _undecided(solved: Echelon, constraint: Constraint) -> int:
+def _undecided(solved: Echelon, constraint: Constraint) -> tuple[bool, int]:
+    """How many exponents of a constraint are undecided; those of which none is decided come last: they tell nothing."""
     undecided = sum(solved.value(u) is None for u in constraint.form.terms)
-    # A constraint that no decided exponent enters is no news yet.
-    return undecided if undecided < len(constraint.form.terms) else undecided + 1000
+    return undecided == len(constraint.form.terms), undecided
 
 
 def _obstacle(solved: Echelon, constraint: Constraint) -> Obstacle:

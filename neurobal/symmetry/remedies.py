@@ -78,13 +78,13 @@ def find_remedy(
 
 
 def _wish(solved: Echelon, unknowns: Sequence[Exponent | Promotion], value: int) -> bool:
-    """Grant the wish to as many as possible; False if to none."""
+    """Require this value of all unknowns, or of as many as the constraints allow; False if of none."""
     forms = [Form({u: 1, ONE: -value}) for u in unknowns]
     return solved.add_all(forms) or any([solved.add(form) for form in forms])  # noqa: C419 - all of them, not the first
 
 
 def _cost(promotion: Promotion) -> int:
-    """How gladly we do without: plain numbers first, then scales of functions, literals with units, named constants."""
+    """Rank what is given up first: plain numbers, scales of functions, literals with units, constants."""
     if promotion.role:
         return 1
     if promotion.literal:
@@ -94,30 +94,30 @@ def _cost(promotion: Promotion) -> int:
 
 def _constant_weights(model: Model, system: System, population: str, side: str) -> list[Promotion]:
     """The constants that take the place of weights in synapses that have none."""
-    found = []
-    for projection in model.projections.values():
+    constants = []
+    for projection in model.synapses.values():
         if side not in sides(projection, population) or find_weights(projection, lambda name: True):
             continue
         lines = transmissions(projection)
         for constraint in system.constraints:
             if constraint.statement in lines:
-                found += [
+                constants += [
                     u
                     for u in constraint.form.terms
-                    if isinstance(u, Promotion) and u.owner == projection.name and u.side == side and u not in found
+                    if isinstance(u, Promotion) and u.owner == projection.name and u.side == side and u not in constants
                 ][:1]
-    return found
+    return constants
 
 
 def _reasons(model: Model, system: System, needed: Sequence[Promotion]) -> tuple[Obstacle, ...]:
     """The lines in which what must become a parameter stands."""
-    found: dict[tuple[str, str], dict[Promotion, None]] = {}
+    promoted_in: dict[tuple[str, str], dict[Promotion, None]] = {}
     for constraint in system.constraints:
         statement = constraint.statement
         here = [promotion for promotion in needed if promotion in constraint.form.terms]
         if here and isinstance(statement, Statement):
-            found.setdefault((statement.text, str(statement.place)), {}).update(dict.fromkeys(here))
-    return tuple(Obstacle(line, place, _reason(model, list(here))) for (line, place), here in found.items())
+            promoted_in.setdefault((statement.text, str(statement.place)), {}).update(dict.fromkeys(here))
+    return tuple(Obstacle(line, place, _reason(model, list(here))) for (line, place), here in promoted_in.items())
 
 
 def _reason(model: Model, promotions: Sequence[Promotion]) -> str:
@@ -125,7 +125,7 @@ def _reason(model: Model, promotions: Sequence[Promotion]) -> str:
     names = list(dict.fromkeys(p.name for p in promotions if p.name != AMPLITUDE and not p.role))
     reasons = [f"{call} has a scale of its own" for call in calls]
     if names:
-        things = "synapses" if promotions[0].owner in model.projections else "neurons"
+        things = "synapses" if promotions[0].owner in model.synapses else "neurons"
         listed = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
         reasons.append(f"{listed} {'is' if len(names) == 1 else 'are'} the same for all {things}")
     if any(p.name == AMPLITUDE for p in promotions):
@@ -140,7 +140,7 @@ def _changes(model: Model, system: System, needed: Sequence[Promotion]) -> tuple
         writer = writers.setdefault(promotion.owner, _Writer(model, promotion.owner))
         if promotion.name == AMPLITUDE:
             amplitude = writer.parameter("a", "1", "1")
-            for projection in model.projections.values():
+            for projection in model.synapses.values():
                 if projection.source == promotion.owner:
                     sender = writers.setdefault(projection.name, _Writer(model, projection.name))
                     for statement in transmissions(projection):
@@ -161,8 +161,8 @@ class _Writer:
 
     def __init__(self, model: Model, owner: str) -> None:
         self.owner = owner
-        self.synaptic = owner in model.projections
-        part = model.projections.get(owner) or model.populations[owner]
+        self.synaptic = owner in model.synapses
+        part = model.synapses.get(owner) or model.groups[owner]
         self.taken = set(part.units).union(*(s.scope for s in part.statements))
         self.new_lines: dict[str, str] = {}
         self.values: dict[str, str] = {}
@@ -222,8 +222,8 @@ class _Writer:
         return Change(self.owner, tuple(self.new_lines.values()), tuple(replaced), tuple(self.values.values()))
 
     def _expression(self, statement: Statement) -> ast.expr:
-        found = self.expressions.get(id(statement))
-        return found[1] if found else parse(statement.expression)
+        rewritten = self.expressions.get(id(statement))
+        return rewritten[1] if rewritten else parse(statement.expression)
 
 
 class _Substitution(ast.NodeTransformer):
@@ -262,8 +262,8 @@ def _literal_unit(literal: str, statement: Statement) -> str:
     def collect(node: ast.expr, inverted: bool) -> None:
         match node:
             case ast.Name():
-                found = statement.scope[node.id]
-                unit = found.unit if isinstance(found, Constant) else "1"
+                reference = statement.scope[node.id]
+                unit = reference.unit if isinstance(reference, Constant) else "1"
                 (denominator if inverted else numerator).append(unit)
             case ast.BinOp(op=ast.Pow()):
                 for _ in range(int(ast.literal_eval(node.right))):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .constraints import Builder, Exponent, Origin, Promotion, is_literal
 from .expressions import INVARIANT, Function, Value, parse
-from .model import Constant, Kind, Model, Population, Projection, Statement
+from .model import Constant, GroupModel, Kind, Model, Statement, SynapsesModel
 from .nullspace import Echelon, Form
 
 
@@ -40,28 +40,28 @@ def find_potentials(model: Model, population: str) -> list[Potentials]:
         for name, reference in statement.scope.items()
         if isinstance(reference, Constant)
     }
-    found = []
+    candidates = []
     for shifts in solved.null_space(system.unknowns()):
         if len(set(shifts.values())) != 1:
             continue  # a quantity such as v - 2*El: no common origin
-        levels = {(u.owner, u.name) for u in shifts if isinstance(u, Promotion) and not u.literal}
+        constant_potentials = {(u.owner, u.name) for u in shifts if isinstance(u, Promotion) and not u.literal}
         variables = [u for u in shifts if isinstance(u, Exponent)]
         moving = [u.name for u in variables if u.owner == population and system.kinds.get(u) is not Kind.EXPRESSION]
         if len(moving) != sum(system.kinds.get(u) is not Kind.EXPRESSION for u in variables):
             continue  # synaptic variables are measured from it, too
-        for owner, name in sorted(levels, key=lambda level: (not level[1].startswith(("E", "e")), level)):
+        for owner, name in sorted(constant_potentials, key=lambda key: (not key[1].startswith(("E", "e")), key)):
             if owner != population or constants[owner, name].stored in written:
                 continue  # what is measured from it would have to move whenever it does
             value = constants[owner, name].value
-            equal = {key for key in levels if value is not None and constants[key].value == value}
-            origin = Origin(frozenset(equal | {(owner, name)}), frozenset(levels))
-            found.append(Potentials(name, tuple(moving), origin))
-    return found
+            equal = {key for key in constant_potentials if value is not None and constants[key].value == value}
+            origin = Origin(frozenset(equal | {(owner, name)}), frozenset(constant_potentials))
+            candidates.append(Potentials(name, tuple(moving), origin))
+    return candidates
 
 
 def _written(model: Model) -> set[tuple[str, str]]:
     """The shared variables, as (owner, name), that some statement of the model changes."""
-    parts: list[Population | Projection] = [*model.populations.values(), *model.projections.values()]
+    parts: list[GroupModel | SynapsesModel] = [*model.groups.values(), *model.synapses.values()]
     targets = (s.scope.get(s.target) for part in parts for s in part.statements if s.target is not None)
     return {target.stored for target in targets if isinstance(target, Constant) and target.stored is not None}
 
@@ -139,8 +139,8 @@ class _ShiftWalker:
             return literal
         match node:
             case ast.Name():
-                found = self._lookup(node.id)
-                return found if isinstance(found, Form) else INVARIANT
+                meaning = self._lookup(node.id)
+                return meaning if isinstance(meaning, Form) else INVARIANT
             case ast.Compare():
                 return self._alike([node.left, *node.comparators], node) * 0
             case ast.Call(func=ast.Name(id="clip" | "minimum" | "maximum")):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from .expressions import names_in
-from .model import Kind, Projection, Statement, Variable
+from .model import Kind, Statement, SynapsesModel, Variable
 
 
 @dataclass(frozen=True)
@@ -18,28 +18,28 @@ class Weight:
     """The variable that carries the strength of what one line sends, and those that could as well."""
 
     variable: str
-    others: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
 
-def transmissions(projection: Projection) -> list[Statement]:
+def transmissions(projection: SynapsesModel) -> list[Statement]:
     """The lines by which these synapses write to their postsynaptic neurons."""
     return [s for s in projection.statements if isinstance(s.target, str) and _is_post(s)]
 
 
-def find_weights(projection: Projection, moves: Callable[[str], bool]) -> list[Weight]:
+def find_weights(projection: SynapsesModel, moves: Callable[[str], bool]) -> list[Weight]:
     """The weights of these synapses, one for each line that sends something; empty if only constants are sent.
 
     ``moves`` tells which variables can be rescaled at all: a factor that cannot is no weight if another one can.
     """
-    found: dict[str, Weight] = {}
+    weights: dict[str, Weight] = {}
     for statement in transmissions(projection):
         candidates = _nearest_parameters(projection, statement)
         candidates = [name for name in candidates if moves(name)] or candidates[:1]
         candidates.sort(key=_resemblance)
-        if candidates and candidates[0] not in found:
+        if candidates and candidates[0] not in weights:
             rivals = [name for name in candidates[1:] if _resemblance(name) == _resemblance(candidates[0])]
-            found[candidates[0]] = Weight(candidates[0], tuple(rivals))
-    return list(found.values())
+            weights[candidates[0]] = Weight(candidates[0], tuple(rivals))
+    return list(weights.values())
 
 
 def _is_post(statement: Statement) -> bool:
@@ -54,15 +54,15 @@ def _resemblance(name: str) -> int:
     return tests.index(True)
 
 
-def _nearest_parameters(projection: Projection, start: Statement) -> list[str]:
-    """Breadth first against the direction of computation, until a level mentions stored parameters."""
-    level: Sequence[Statement] = [start]
+def _nearest_parameters(projection: SynapsesModel, start: Statement) -> list[str]:
+    """Breadth first against the direction of computation, until a layer mentions stored parameters."""
+    layer: Sequence[Statement] = [start]
     seen = {id(start)}
     states: list[str] = []
-    while level:
+    while layer:
         parameters: list[str] = []
         names: list[str] = []
-        queue = list(level)
+        queue = list(layer)
         while queue:
             statement = queue.pop(0)
             for name in names_in(statement.expression):
@@ -72,23 +72,23 @@ def _nearest_parameters(projection: Projection, start: Statement) -> list[str]:
                 if isinstance(reference, Variable) and reference.kind is Kind.PARAMETER:
                     parameters.append(name)
                 elif reference is None or (isinstance(reference, Variable) and reference.kind is Kind.EXPRESSION):
-                    # A definition, or a name of this block only, stands for what it is computed from: same level.
+                    # A definition, or a name of this block only, stands for what it is computed from: same layer.
                     queue += _new(projection, [name], seen, statement.block)
                 elif isinstance(reference, Variable) and reference.kind is Kind.STATE:
                     names.append(name)
         if parameters:
             return list(dict.fromkeys(parameters))
         states = states or names
-        level = _new(projection, names, seen)
+        layer = _new(projection, names, seen)
     return list(dict.fromkeys(states))
 
 
-def _new(projection: Projection, names: Sequence[str], seen: set[int], block: int | None = None) -> list[Statement]:
+def _new(projection: SynapsesModel, names: Sequence[str], seen: set[int], block: int | None = None) -> list[Statement]:
     """The lines not seen yet that compute these names."""
-    found = [
+    lines = [
         s
         for s in projection.statements
         if s.target in names and id(s) not in seen and (s.target in s.scope or s.block == block)
     ]
-    seen.update(map(id, found))
-    return found
+    seen.update(map(id, lines))
+    return lines

@@ -10,9 +10,9 @@ import numpy as np
 from brian2 import Network, NeuronGroup, SpikeGeneratorGroup, SpikeMonitor, StateMonitor, Synapses, ms, mV, volt
 from brian2.core.base import BrianObject
 from brian2.core.variables import ArrayVariable
-from conformance import SIZE, Adapter
 
 import neurobal as nb
+from neurobal.testing.adapters import SIZE, Adapter
 
 Array: TypeAlias = np.ndarray
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pytest
@@ -192,6 +193,124 @@ def test_dyadic_scales_are_reverted_exactly_whatever_has_changed() -> None:
         twin.run(20 * ms)
     result.revert()
     assert not changed(state(twins[0]), state(twins[1]))
+
+
+# --------------------------------------------------------------------------------------------------- store, restore
+
+
+@pytest.fixture(params=[False, True], ids=["any scales", "dyadic"])
+def dyadic(request: pytest.FixtureRequest) -> bool:
+    return request.param
+
+
+def test_what_was_restored_is_not_reverted_once_more(model: Spiking, dyadic: bool) -> None:
+    before, result = state(model), balance(model, dyadic=dyadic)
+    model.network.store()
+    result.apply()
+    assert result.is_applied()
+    model.network.restore()
+    assert not result.is_applied()
+    with pytest.raises(nb.NeurobalError, match=r"nothing has been applied.*restore\(\)"):
+        result.revert()
+    assert not changed(before, state(model))
+
+
+def test_what_was_restored_and_has_run_on_is_not_reverted(model: Spiking, dyadic: bool) -> None:
+    result = balance(model, dyadic=dyadic)
+    model.network.store()
+    result.apply()
+    model.network.restore()
+    model.network.run(5 * ms)
+    later = state(model)
+    with pytest.raises(nb.NeurobalError, match="nothing has been applied"):
+        result.revert()
+    assert not changed(later, state(model))
+
+
+def test_apply_works_again_after_restore(model: Spiking, dyadic: bool) -> None:
+    before, result = state(model), balance(model, dyadic=dyadic)
+    model.network.store()
+    result.apply()
+    once = state(model)
+    model.network.restore()
+    result.apply()
+    assert not changed(once, state(model))
+    with pytest.raises(nb.NeurobalError, match="already applied"):
+        result.apply()
+    result.revert()
+    assert not changed(before, state(model))
+
+
+def test_a_run_in_between_is_no_reason_not_to_revert(model: Spiking) -> None:
+    before, result = state(model), balance(model)
+    result.apply()
+    model.network.run(5 * ms)
+    potentials = np.array(model["cells"].v)
+    result.revert()
+    assert not {("exc", "w"), ("cells", "theta")} & changed(before, state(model))
+    assert np.allclose(np.asarray(model["cells"].v) * result.scale["cells"], potentials, rtol=1e-13)
+
+
+def test_a_restored_state_in_which_it_was_applied_can_be_reverted(model: Spiking, dyadic: bool) -> None:
+    before, result = state(model), balance(model, dyadic=dyadic)
+    result.apply()
+    model.network.store("applied")
+    result.revert()
+    model.network.restore("applied")
+    with pytest.raises(nb.NeurobalError, match="already applied"):
+        result.apply()
+    result.revert()
+    assert not changed(before, state(model))
+
+
+def test_a_network_of_which_a_part_was_restored_is_left_alone(model: Spiking) -> None:
+    result, weights = balance(model), np.array(model["exc"].w)
+    result.apply()
+    model["exc"].variables["w"].set_value(weights)
+    mixed = state(model)
+    for method in (result.apply, result.revert):
+        with pytest.raises(nb.NeurobalError, match=r"before stand in exc\.w, applied ones in .*cells\.theta"):
+            method()
+    assert not changed(mixed, state(model))
+
+
+def plastic_pair() -> list[Any]:
+    """Two cells, and weights that decay while they run; all that a rescaling moves changes in a run."""
+    cells = NeuronGroup(2, "dx/dt = (input - x)/(10*ms) : 1\ninput : 1", method="exact", name="cells")
+    model = "dw/dt = -w/(20*ms) : 1 (clock-driven)\ninput_post = w*x_pre : 1 (summed)"
+    recurrent = Synapses(cells, cells, model, method="exact", name="recurrent")
+    recurrent.connect(i=[0, 1], j=[1, 0])
+    recurrent.w, cells.x = [8.0, 1.0], [1.0, 2.0]
+    return [cells, recurrent]
+
+
+@pytest.mark.parametrize("run", [False, True])
+def test_where_all_changes_in_a_run_the_states_decide_or_else_the_last_call(run: bool) -> None:
+    cells, recurrent = plastic_pair()
+    network = Network(cells, recurrent)
+    before = np.array(recurrent.w)
+    result = nb.balance(network)
+    network.store()
+    result.apply()
+    if run:
+        network.run(2 * ms)
+        result.revert()
+        assert np.allclose(recurrent.w, before * np.exp(-2 / 20), rtol=1e-12)
+    network.restore()
+    with pytest.raises(nb.NeurobalError, match="nothing has been applied"):
+        result.revert()
+    assert np.array_equal(recurrent.w, before)
+
+
+def test_synapses_that_have_come_since_cannot_be_reverted() -> None:
+    cells, recurrent = plastic_pair()
+    result = nb.balance(Network(cells, recurrent))
+    result.apply()
+    recurrent.connect(i=[0], j=[0])
+    before = np.array(recurrent.w)
+    with pytest.raises(nb.NeurobalError, match=r"recurrent\.w had 2 values .* has 3 now"):
+        result.revert()
+    assert np.array_equal(recurrent.w, before)
 
 
 # ------------------------------------------------------------------------------------------------ half-way failures

@@ -412,3 +412,13 @@ def test_standalone_is_refused() -> None:
     finally:
         set_device("runtime")
     assert get_device() is device
+
+
+def test_a_balance_that_was_applied_and_restored_can_be_compared() -> None:
+    network = build()
+    result = balanced(network)
+    network.store()
+    result.apply()
+    network.restore()
+    assert compare(network, result, DURATION).spikes["cells"].identical
+    result.apply()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 from brian2 import Network
-from conformance import Adapter, Array, Conformance
 from networks import BrianAdapter
 
 import neurobal as nb
+from neurobal.testing.adapters import Adapter, AdapterConformance, Array
 
 
-class TestObjects(Conformance):
+class TestObjects(AdapterConformance):
     @pytest.fixture
     def adapter(self) -> Adapter:
         return BrianAdapter()
@@ -36,7 +36,7 @@ class NetworkAdapter(BrianAdapter):
         return network
 
 
-class TestNetwork(Conformance):
+class TestNetwork(AdapterConformance):
     @pytest.fixture
     def adapter(self) -> Adapter:
         return NetworkAdapter()

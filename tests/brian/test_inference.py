@@ -14,7 +14,7 @@ from brian2.core.base import BrianObject
 from brian2.core.variables import ArrayVariable
 from corpus import CORPUS, Case
 
-from neurobal.brian.network.inference import symmetries
+from neurobal.brian.network.symmetries import symmetries
 from neurobal.symmetry.nullspace import Echelon, Form
 from neurobal.symmetry.symmetries import Symmetries
 

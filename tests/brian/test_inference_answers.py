@@ -26,7 +26,8 @@ from brian2 import (
 )
 from corpus import lif, lif_amplitude, lif_constants, rates, relu, stdp_additive, supralinear, tanh_rate
 
-from neurobal.brian.network.inference import symmetries
+import neurobal as nb
+from neurobal.brian.network.symmetries import symmetries
 from neurobal.errors import InvalidInputError
 
 RATE = "dx/dt = (-x + I)/(10*ms) : 1\nI : 1\n"
@@ -388,3 +389,34 @@ def test_powers_that_integrators_write_with_pow(rate: str, exact: bool) -> None:
     found = symmetries([cells, synapses])
     assert found.groups["E"].scalable
     assert bool(found.inexact) != exact
+
+
+def test_a_plasticity_is_no_part_of_the_network_that_it_acts_on() -> None:
+    """Nor are the groups in which it can be read, when variables of the script hold them."""
+    cells = NeuronGroup(2, RATE + "r = clip(x, 0, inf) : 1", method="euler", name="E")
+    synapses = recurrent(cells)
+    synapses.w = [1, 2, 3, 4]
+    network = Network(cells, synapses)
+    plasticity = nb.Plasticity(network, nb.NormalizedFlow(rate=1 / ms), dt=1 * ms)
+    network.add(plasticity)
+    readable = plasticity["E"]
+    assert list(symmetries().groups) == list(symmetries(network).groups) == ["E"]
+    assert list(symmetries([cells, synapses, readable]).groups) == ["E"]
+    assert not symmetries().unread
+
+
+def test_groups_that_are_not_listed_are_found_at_the_ends_of_synapses() -> None:
+    cells = NeuronGroup(2, RATE + "r = clip(x, 0, inf) : 1", method="euler", name="E")
+    assert list(symmetries([recurrent(cells)]).groups) == ["E"]
+
+
+@pytest.mark.parametrize(
+    "scaling", [{"e": {}}, {"E": {"V": 1}}, {"S": ("W", 1, 1)}, {"S": {"w": 1}}, {"E": ("v", 1, 1)}, {"E": {"v": "1"}}]
+)
+def test_a_declaration_is_refused_in_the_same_words_wherever_it_is_given(scaling: dict) -> None:
+    network = Network(lif_amplitude())
+    with pytest.raises(InvalidInputError) as derived:
+        symmetries(network, namespace={}).declare(scaling)
+    with pytest.raises(InvalidInputError) as balanced:
+        nb.as_circuit(network, scaling=scaling, namespace={})
+    assert str(derived.value) == str(balanced.value)

@@ -9,7 +9,7 @@ from brian2.devices.device import reset_device
 from corpus import CORPUS, Case
 from test_inference import DURATION, check_simulation, differences, random_rescaling, stored_arrays
 
-from neurobal.brian.network.inference import symmetries
+from neurobal.brian.network.symmetries import symmetries
 
 # Together they take every path: summed and spiking, delays, refractoriness, events, plasticity, random input, noise.
 NAMES = (

@@ -21,7 +21,7 @@ from brian2 import (
 )
 
 import neurobal as nb
-from neurobal.brian.network.inference import symmetries
+from neurobal.brian.network.symmetries import symmetries
 
 CELLS = """
 dv/dt = (stim + drive + g - v)/(10*ms) : volt
@@ -220,6 +220,6 @@ def test_between_standalone_runs_it_is_known_as_well(standalone: Path, assigned:
     network.run(10 * ms)
     plasticity = nb.Plasticity(network, RULE, dt=2 * ms)
     network.add(plasticity)
-    assert plasticity._motion.groups["E"].levels == {name: 0.0}
+    assert plasticity._motion.groups["E"].origin_values == {name: 0.0}
     setattr(objects[0], name, 4 * mV)
     assert f"'{name}' of 'E' was 0" in refused(network)

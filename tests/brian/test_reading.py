@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import runpy
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,13 @@ from brian2 import (
     PoissonGroup,
     SpikeGeneratorGroup,
     Synapses,
+    TimedArray,
     linked_var,
     ms,
     mV,
     nS,
     siemens,
+    start_scope,
     volt,
 )
 from networks import SPIKING_SCALING, Spiking, changed, connected, everything, spiking_arguments
@@ -431,3 +435,67 @@ def test_a_group_that_says_nothing_of_itself_is_shown_what_to_write() -> None:
     with pytest.raises(nb.NeurobalError) as caught:
         nb.balance([E, S])
     assert "E" in str(caught.value) and "threshold" in str(caught.value) and "a_pre" in str(caught.value)
+
+
+# -------------------------------------------------------------------------------------------------- the script's names
+
+
+class Large:
+    """Something of the script that is no part of its model."""
+
+
+def leaky(name: str = "E", tau: str = "tau") -> list[Any]:
+    """Two cells whose time constant is a name of the script."""
+    cells = NeuronGroup(2, f"dx/dt = (input - x)/{tau} : 1\ninput : 1", method="exact", name=name)
+    recurrent = Synapses(cells, cells, "w : 1\ninput_post = w*x_pre : 1 (summed)", name="S")
+    recurrent.connect(i=[0, 1], j=[1, 0])
+    recurrent.w = [4, 1]
+    return [cells, recurrent]
+
+
+@pytest.mark.parametrize("made", ["balance", "circuit", "plasticity", "reread"])
+def test_of_the_scripts_names_those_of_the_model_are_kept(made: str) -> None:
+    network = Network(leaky())
+    references = []
+
+    def script() -> Any:
+        tau, large, x = 10 * ms, Large(), np.zeros(1000)  # x: a name that means something else in the model
+        references.append(weakref.ref(large))
+        references.append(weakref.ref(x))
+        assert tau
+        if made == "balance":
+            return nb.balance(network)
+        if made == "plasticity":
+            return nb.Plasticity(network, nb.NormalizedFlow(rate=1 / ms), dt=1 * ms)
+        circuit = nb.as_circuit(network)
+        return circuit if made == "circuit" else circuit.binding.reread(network)
+
+    kept = script()
+    gc.collect()
+    assert [reference() for reference in references] == [None, None]
+    if made != "plasticity":
+        circuit = kept.before if made == "balance" else kept
+        assert dict(circuit.binding.reading["namespace"]) == {"tau": 10 * ms}
+        assert nb.verify(circuit, network).preserved  # from where tau is no name
+
+
+def test_a_function_of_the_script_is_kept() -> None:
+    cells = NeuronGroup(2, "dx/dt = (rise(t)*input - x)/(10*ms) : 1\ninput : 1", method="euler", name="E")
+    recurrent = connected(cells, cells, np.array([[0, 1], [4, 0]]), "w : 1\ninput_post = w*x_pre : 1 (summed)", "S")
+    rise = TimedArray([1.0, 2.0], dt=1 * ms)
+    circuit = nb.as_circuit(Network(cells, recurrent))
+    assert circuit.binding.reading["namespace"] == {"rise": rise}
+
+
+def test_names_of_another_network_are_those_where_it_is_verified() -> None:
+    def build() -> Any:
+        tau = 10 * ms
+        return nb.as_circuit(Network(leaky())), tau
+
+    before, _ = build()
+    start_scope()
+    other = Network(leaky(tau="tau_m"))
+    with pytest.raises(nb.NeurobalError, match=r"'tau_m' in the equations of E stands for nothing.*namespace="):
+        nb.verify(before, other)
+    tau_m = 20 * ms
+    assert tau_m and nb.verify(before, other).preserved

@@ -31,7 +31,7 @@ from brian2 import (
 )
 
 import neurobal as nb
-from neurobal.brian.network.inference import symmetries
+from neurobal.brian.network.symmetries import symmetries
 from neurobal.brian.plasticity.companions import check_same_model
 
 CELLS = """

@@ -46,7 +46,7 @@ class Unscaling:
         for variable, factor in factors.items():
             self._moves[variable.owner.name, variable.name] = factor, float(origins.get(variable, 0.0))
         named = [key for key, owner in owners.items() if isinstance(owner.variables[key[1]], Subexpression)]
-        statements = collect_statements(objects, namespace).populations if named else {}
+        statements = collect_statements(objects, namespace).groups if named else {}
         for name, variable in named:
             motion = binding.motion.groups.get(name)
             if motion is None or motion.origins or name not in statements:
@@ -83,22 +83,22 @@ def _power(
         scope = definitions[name].scope
 
         def lookup(inner: str) -> Value | Function:
-            found = scope.get(inner)
-            if isinstance(found, Function):
-                return found
-            if isinstance(found, Constant) and found.value is not None and np.isinf(found.value):
+            reference = scope.get(inner)
+            if isinstance(reference, Function):
+                return reference
+            if isinstance(reference, Constant) and reference.value is not None and np.isinf(reference.value):
                 return Free.INFINITE
-            return value(found.name) if isinstance(found, Variable) and found.owner == group else INVARIANT
+            return value(reference.name) if isinstance(reference, Variable) and reference.owner == group else INVARIANT
 
         def number(inner: str) -> Fraction | None:
-            found = scope.get(inner)
-            if not isinstance(found, Constant) or found.value is None or not np.isfinite(found.value):
+            reference = scope.get(inner)
+            if not isinstance(reference, Constant) or reference.value is None or not np.isfinite(reference.value):
                 return None
-            return Fraction(repr(found.value))
+            return Fraction(repr(reference.value))
 
         return Walker(lookup, lambda form, _: broken.append(form), number).walk(parse(definitions[name].expression))
 
-    found = value(variable) if variable in definitions else None
-    if found is None or any(broken):
+    moved = value(variable) if variable in definitions else None
+    if moved is None or any(broken):
         return None
-    return float(found.terms.get("λ", 0)) if isinstance(found, Form) else 0.0
+    return float(moved.terms.get("λ", 0)) if isinstance(moved, Form) else 0.0

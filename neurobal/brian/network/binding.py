@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,8 +13,11 @@ from brian2.core.variables import ArrayVariable
 from neurobal.adapters import read
 from neurobal.brian.network.guarded_constants import guard
 from neurobal.brian.network.motion import Motion
-from neurobal.brian.network.objects import check_device, float_array, parent, values_of
-from neurobal.circuit import Circuit, multiplied
+from neurobal.brian.network.objects import brian_objects, parent
+from neurobal.brian.network.statements import collect_statements
+from neurobal.brian.network.values import check_device, float_array, values_of
+from neurobal.brian.network.writing import Writing
+from neurobal.circuit import Circuit
 from neurobal.errors import NeurobalError
 
 Array: TypeAlias = np.ndarray
@@ -29,52 +33,46 @@ class BrianBinding:
 
     def exponents(self) -> Mapping[str, list[float]]:
         """The powers of all moving variables, by group (and by Synapses, for both ends)."""
-        found = {name: list(moves.powers.values()) for name, moves in self.motion.groups.items()}
+        powers = {name: list(moves.powers.values()) for name, moves in self.motion.groups.items()}
         for name, moves in self.motion.synapses.items():
-            found[name] = [power for pair in moves.powers.values() for power in pair]
-        return found
+            powers[name] = [power for pair in moves.powers.values() for power in pair]
+        return powers
 
     def check(self) -> None:
         """Refuse a standalone simulation that has run."""
         check_device()
 
     def reread(self, network: Any) -> Circuit:
-        """Read another network, or (None) the same objects again, with the same declarations."""
-        return read([*self.groups.values(), *self.synapses.values()] if network is None else network, **self.reading)
+        """Read another network, or (None) the same objects again, with the same declarations and constants.
 
-    def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Callable[[], None]:
-        """Multiply all moving variables by their powers of λ; returns the function that undoes it."""
+        Constants that only the other network uses are those of the script that calls this package.
+
+        Raises
+        ------
+        NeurobalError
+            The other network uses a name that stands for nothing.
+        """
+        same = [*self.groups.values(), *self.synapses.values()]
+        if network is None:
+            return read(same, **self.reading)
+        names = {**_callers_names(), **self.reading["namespace"]}
+        missing = collect_statements(brian_objects(network), names).undefined
+        known_as_missing = collect_statements(brian_objects(same), self.reading["namespace"]).undefined
+        for name in missing.keys() - known_as_missing.keys():
+            raise NeurobalError(
+                f"The name {name!r} in the {missing[name]} stands for nothing where the network is read again. Define "
+                f"it there, or give it to the group: namespace={{{name!r}: ...}}."
+            )
+        return read(network, **{**self.reading, "namespace": names})
+
+    def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Writing:
+        """Multiply all moving variables by their powers of λ: all of them, or none if anything fails."""
         self.check()
         factors, origins = self.log_factors(log_scale)
-
-        def scaled(values: Array, variable: ArrayVariable, sign: int) -> Array:
-            origin = origins.get(variable, 0.0)
-            moved = multiplied(values - origin if origin else values, sign * factors[variable], dyadic=dyadic)
-            return moved + origin if origin else moved
-
-        before = {variable: values_of(variable) for variable in factors}
-        after = {variable: scaled(values, variable, 1) for variable, values in before.items()}
-        for variable, values in after.items():
-            vanished = (values == 0) & (before[variable] != 0) & (variable not in origins)
-            lost = np.isfinite(before[variable]) & (~np.isfinite(values) | vanished)
-            if lost.any():
-                k = int(np.flatnonzero(lost)[0])
-                raise NeurobalError(
-                    f"Nothing was written: {variable.owner.name}.{variable.name}[{k}] would go from "
-                    f"{before[variable][k]:g} "
-                    f"to {values[k]:g}, out of the range of {variable.dtype}."
-                )
-        _write(after, before)
-        unguard = guard({**self.groups, **self.synapses}, self.motion.assumed)
-
-        def undo() -> None:
-            self.check()
-            # Values that have not changed since are put back exactly; the rest lose the factor.
-            now = {variable: values_of(variable) for variable in factors}
-            _write({v: np.where(now[v] == after[v], before[v], scaled(now[v], v, -1)) for v in factors}, now)
-            unguard()
-
-        return undo
+        changing = {variable for variable in factors if (variable.owner.name, variable.name) in self.motion.changed}
+        writing = Writing(factors, origins, changing, dyadic=dyadic)
+        writing.until_undone(guard({**self.groups, **self.synapses}, self.motion.assumed))
+        return writing
 
     def log_factors(
         self, log_scale: Mapping[str, Array]
@@ -98,14 +96,9 @@ class BrianBinding:
         return factors, origins
 
 
-def _write(new: Mapping[ArrayVariable, Array], old: Mapping[ArrayVariable, Array]) -> None:
-    """Write all values; if anything fails half-way (Ctrl-C included), put everything back."""
-    written: list[ArrayVariable] = []
-    try:
-        for variable, values in new.items():
-            written.append(variable)
-            variable.set_value(values)
-    except BaseException:
-        for variable in written:
-            variable.set_value(old[variable])
-        raise
+def _callers_names() -> dict[str, Any]:
+    """The names that are visible where the user called this package."""
+    frame = sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "neurobal":
+        frame = frame.f_back
+    return {**frame.f_globals, **frame.f_locals}

@@ -10,7 +10,7 @@ from brian2.core.base import BrianObject
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from neurobal.brian.network.names import unit_text
-from neurobal.brian.network.objects import constant_value
+from neurobal.brian.network.values import constant_value
 from neurobal.errors import NeurobalError, UnknownValuesError
 
 Constants = Mapping[tuple[str, str], float]

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 from brian2 import Synapses
 from brian2.core.base import BrianObject
 
-from neurobal.brian.network.objects import constant_value, float_array, parent
+from neurobal.brian.network.objects import parent
 from neurobal.brian.network.statements import collect_statements
+from neurobal.brian.network.values import constant_value, float_array
 from neurobal.errors import InvalidInputError, NotHomogeneousError, did_you_mean
 from neurobal.symmetry.allowed import allowable, with_allowed
+from neurobal.symmetry.declaration import read_declaration, read_power
 from neurobal.symmetry.model import Model, Variable
 from neurobal.symmetry.symmetries import Symmetries
 
@@ -28,12 +29,12 @@ Array: TypeAlias = np.ndarray
 class GroupMotion:
     """How a group's variables move: ``x -> c + λ**power (x - c)``, with an origin c: 0 unless ``origins`` says else.
 
-    ``levels`` are the constants, by name, whose values these origins are: the same for all neurons, and never another.
+    ``origin_values`` are the constants, by name, that these origins are the values of: the same for all neurons.
     """
 
     powers: Mapping[str, float] = field(default_factory=dict)
     origins: Mapping[str, float] = field(default_factory=dict)
-    levels: Mapping[str, float] = field(default_factory=dict)
+    origin_values: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,22 +54,38 @@ class SynapticMotion:
 class Motion:
     """All that moves in a network, and where that knowledge comes from.
 
-    ``changed`` are the variables, by (owner, name), that some statement of the model writes.
-    ``held`` says of groups that cannot move why not. ``assumed`` are constants of the model, by (owner, name), whose
-    values the symmetries rest on. ``advice`` is how to change the model so that more can be balanced. ``allowed`` are
-    constants, by Synapses, that should scale but stay as they are; ``contradicted`` lines of Synapses that do not agree
-    with what was declared.
+    Attributes
+    ----------
+    groups, synapses
+        What moves, by the name of the group or Synapses.
+    changed
+        The variables, by (owner, name), that some statement of the model writes.
+    basis
+        "equations", "declared" or "assumed", as in a certificate.
+    immovable
+        The groups that cannot move, and why not.
+    assumed
+        The constants of the model, by (owner, name), on whose values the symmetries rest.
+    advice
+        How to change the model so that more can be balanced.
+    allowed
+        Constants, by Synapses, that should scale but stay as they are.
+    contradicted
+        Lines of Synapses, by their name, that do not agree with what was declared.
+    external
+        The names of the script that the model uses, with what they stand for.
     """
 
     groups: Mapping[str, GroupMotion]
     synapses: Mapping[str, SynapticMotion]
     changed: frozenset[tuple[str, str]]
     basis: str
-    held: Mapping[str, str] = field(default_factory=dict)
+    immovable: Mapping[str, str] = field(default_factory=dict)
     assumed: Mapping[tuple[str, str], float] = field(default_factory=dict)
     advice: str = ""
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     contradicted: Mapping[str, list[str]] = field(default_factory=dict)
+    external: Mapping[str, Any] = field(default_factory=dict)
 
     def parameters(self, group: str) -> dict[str, float]:
         """Those of a group's moving variables that the simulation itself never changes."""
@@ -95,35 +112,41 @@ def find_motion(
     for name, b in homogeneity.items():
         if name not in groups:
             raise InvalidInputError(f"homogeneity: there is no group {name!r}.{did_you_mean(name, groups)}")
-        _check_power(b, f"homogeneity[{name!r}]")
+        read_power(b, f"homogeneity[{name!r}]")
     model, allowed = with_allowed(collect_statements(objects, namespace), allow)
-    found = Symmetries(model, {name: said for name, said in scaling.items() if said is not None})
+    symmetries = Symmetries(model, scaling)
     free = [name for name in groups if not pins[name].all()]
-    movable = [n for n in free if n in scaling or n in homogeneity or found.groups[n].scalable]
-    held = {name: _why_not(found, name) for name in free if name not in movable}
+    movable = [n for n in free if n in scaling or n in homogeneity or symmetries.groups[n].scalable]
+    immovable = {name: _why_not(symmetries, name) for name in free if name not in movable}
     for name in movable:
-        if found.groups[name].choices and name not in scaling:
-            raise NotHomogeneousError(_choices(found, name))
+        if symmetries.groups[name].choices and name not in scaling:
+            raise NotHomogeneousError(_choices(symmetries, name))
     if not movable and free:
-        error = NotHomogeneousError(f"No neuron can be rescaled without changing what the network computes.\n{found}")
+        error = NotHomogeneousError(
+            f"No neuron can be rescaled without changing what the network computes.\n{symmetries}"
+        )
         error.allowable = _allowable(model, free)
         raise error
-    moving_groups = {name: _group_motion(found, groups[name], scaling.get(name), namespace) for name in movable}
+    moving_groups = {name: _group_motion(symmetries, groups[name], scaling.get(name), namespace) for name in movable}
     moving_synapses = {
-        name: _synaptic_motion(found, one, scaling, homogeneity, movable, allowed.get(name, []))
-        for name, one in synapses.items()
-        if not {parent(one.source).name, parent(one.target).name}.isdisjoint(movable)
+        name: _synaptic_motion(symmetries, connection, scaling, homogeneity, movable, allowed.get(name, []))
+        for name, connection in synapses.items()
+        if not {parent(connection.source).name, parent(connection.target).name}.isdisjoint(movable)
     }
     return Motion(
         moving_groups,
         moving_synapses,
         _changed(model),
-        "assumed" if allowed else _basis(found, scaling, homogeneity),
-        held,
-        _assumptions(found, moving_groups),
-        _advice(found, movable),
-        {name: tuple(some) for name, some in allowed.items()},
-        {name: [str(o) for o in found.contradicting if o.place.endswith(f" of {name}")] for name in moving_synapses},
+        "assumed" if allowed else _basis(symmetries, scaling, homogeneity),
+        immovable,
+        _assumptions(symmetries, moving_groups),
+        _advice(symmetries, movable),
+        {name: tuple(constants) for name, constants in allowed.items()},
+        {
+            name: [str(o) for o in symmetries.contradicting if o.place.endswith(f" of {name}")]
+            for name in moving_synapses
+        },
+        model.external,
     )
 
 
@@ -138,36 +161,38 @@ def _allowable(model: Model, free: list[str]) -> tuple[str, ...]:
     if not names or not movable(names):
         return ()
     for name in list(names):  # none that is not needed
-        rest = [other for other in names if other != name]
+        rest = [candidate for candidate in names if candidate != name]
         names = rest if movable(rest) else names
     return tuple(names)
 
 
-def _basis(found: Symmetries, scaling: Mapping[str, Any], homogeneity: Mapping[str, float]) -> str:
+def _basis(symmetries: Symmetries, scaling: Mapping[str, Any], homogeneity: Mapping[str, float]) -> str:
     """Where the symmetries come from: "equations", "declared", or "assumed" if the equations do not confirm them."""
-    overridden = any(b != found.groups[name].homogeneity for name, b in homogeneity.items())
-    if found.contradicted or overridden or (found.unread and not scaling):
+    overridden = any(b != symmetries.groups[name].homogeneity for name, b in homogeneity.items())
+    if symmetries.contradicted or overridden or (symmetries.unread and not scaling):
         return "assumed"
     return "declared" if scaling else "equations"
 
 
-def _group_motion(found: Symmetries, group: Any, declared: Any, namespace: Mapping[str, Any]) -> GroupMotion:
+def _group_motion(symmetries: Symmetries, group: Any, declared: Any, namespace: Mapping[str, Any]) -> GroupMotion:
     if declared is not None:
         return GroupMotion({key: float(power) for key, power in declared.items() if power})
-    symmetry = found.groups[group.name]
-    levels = {constant: constant_value(group, constant, namespace) for constant in set(symmetry.origins.values())}
-    origins = {key: levels[constant] for key, constant in symmetry.origins.items()}
-    return GroupMotion({key: float(power) for key, power in symmetry.powers.items() if power}, origins, levels)
+    symmetry = symmetries.groups[group.name]
+    origin_values = {
+        constant: constant_value(group, constant, namespace) for constant in set(symmetry.origins.values())
+    }
+    origins = {key: origin_values[constant] for key, constant in symmetry.origins.items()}
+    return GroupMotion({key: float(power) for key, power in symmetry.powers.items() if power}, origins, origin_values)
 
 
-def _assumptions(found: Symmetries, moving: Mapping[str, GroupMotion]) -> dict[tuple[str, str], float]:
+def _assumptions(symmetries: Symmetries, moving: Mapping[str, GroupMotion]) -> dict[tuple[str, str], float]:
     """The constants, with their values, that may not change while these groups are rescaled."""
-    levels = {(name, level): value for name, moves in moving.items() for level, value in moves.levels.items()}
-    return found.assumptions(moving) | levels
+    origins = {(name, key): value for name, moves in moving.items() for key, value in moves.origin_values.items()}
+    return symmetries.assumptions(moving) | origins
 
 
 def _synaptic_motion(
-    found: Symmetries,
+    symmetries: Symmetries,
     synapses: Synapses,
     scaling: Mapping[str, Any],
     homogeneity: Mapping[str, float],
@@ -183,7 +208,7 @@ def _synaptic_motion(
         weights: tuple[str, ...] = (weight,)
         powers = {weight: (float(a), -float(b))}
     else:
-        symmetry = found.projections[synapses.name]
+        symmetry = symmetries.projections[synapses.name]
         weights = tuple(weight.variable for weight in symmetry.weights)
         for weight in weights:
             float_array(synapses, weight, "weight")
@@ -204,7 +229,7 @@ def _synaptic_motion(
 def _changed(model: Model) -> frozenset[tuple[str, str]]:
     """Variables that some statement of the model writes."""
     changed = set()
-    for part in (model.populations, model.projections):
+    for part in (model.groups, model.synapses):
         for statement in (line for owner in part.values() for line in owner.statements):
             target = statement.scope.get(statement.target) if statement.target else None
             if isinstance(target, Variable):
@@ -213,55 +238,29 @@ def _changed(model: Model) -> frozenset[tuple[str, str]]:
 
 
 def _check_declaration(groups: Mapping[str, Any], synapses: Mapping[str, Synapses], scaling: Mapping[str, Any]) -> None:
-    """Every declared variable exists and can be scaled, and every power is a number."""
-    known = [*groups, *synapses]
-    for name, said in scaling.items():
-        where = f"scaling[{name!r}]"
-        if name in groups:
-            if not isinstance(said, Mapping):
-                raise InvalidInputError(
-                    f"{where}: expected a dict from variable to power, such as {{'v': 1, 'v_th': 1}}, got {said!r}."
-                )
-            for key, power in said.items():
-                float_array(groups[name], key, "variable")
-                _check_power(power, f"{where}[{key!r}]")
-        elif name in synapses:
-            if said is None:
-                continue
-            if not (isinstance(said, tuple) and len(said) == 3 and isinstance(said[0], str)):
-                raise InvalidInputError(
-                    f"{where}: expected (weight variable, a, b) such as ('w', 1, 1), or None if nothing of these "
-                    f"synapses moves; got {said!r}."
-                )
-            float_array(synapses[name], said[0], "weight")
-            for power in said[1:]:
-                _check_power(power, where)
-        else:
-            raise InvalidInputError(
-                f"scaling: there is no group and no Synapses {name!r} in this network.{did_you_mean(name, known)}"
-            )
+    """Every declared variable exists, and its values can be multiplied."""
+    declared = read_declaration(scaling, groups, synapses)
+    for name, variable in declared.powers:
+        float_array(groups[name], variable, "variable")
+    for name, weight in declared.variables.items():
+        float_array(synapses[name], weight, "weight")
 
 
-def _check_power(power: Any, where: str) -> None:
-    if isinstance(power, bool) or not isinstance(power, Real) or not np.isfinite(float(power)):
-        raise InvalidInputError(f"{where}: expected a finite number as the power of λ, got {power!r}.")
-
-
-def _why_not(found: Symmetries, group: str) -> str:
+def _why_not(symmetries: Symmetries, group: str) -> str:
     """One line about a group that cannot be rescaled."""
-    fixed = found.groups[group].fixed
+    fixed = symmetries.groups[group].fixed
     if fixed is not None:
         return fixed
-    if not found.receives(group):
+    if not symmetries.receives(group):
         return "nothing comes into it"
-    obstacles = found.obstacles(group)
+    obstacles = symmetries.obstacles(group)
     return f"not homogeneous: {obstacles[0]}" if obstacles else "its incoming weights cannot move"
 
 
-def _choices(found: Symmetries, group: str) -> str:
+def _choices(symmetries: Symmetries, group: str) -> str:
     listed = "\n".join(
         f"  ({k}) " + ", ".join(f"{key}: λ^{power}" for key, power in choice.items())
-        for k, choice in enumerate(found.groups[group].choices, 1)
+        for k, choice in enumerate(symmetries.groups[group].choices, 1)
     )
     return (
         f"Neurons of group {group!r} can be rescaled in more than one way that leaves the function unchanged, and each "
@@ -281,11 +280,11 @@ def _silent_synapses(synapses: Synapses, weights: tuple[str, ...], group: str) -
     )
 
 
-def _advice(found: Symmetries, movable: Iterable[str]) -> str:
+def _advice(symmetries: Symmetries, movable: Iterable[str]) -> str:
     """The changed model lines for groups whose output does not move with their input."""
     lines = []
     for name in movable:
-        remedy = found.remedy(name)
+        remedy = symmetries.remedy(name)
         if remedy is not None:
             lines += [f"What {name!r} sends does not scale with what it receives. What would lift it:"]
             lines += [f"    {line}" for line in remedy.lines()]

@@ -20,25 +20,24 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 
 from neurobal.brian.network.objects import parent
+from neurobal.brian.network.values import BRIANS_OWN
 from neurobal.symmetry.expressions import STANDARD_FUNCTIONS, Function
 from neurobal.symmetry.model import Constant, Kind, Pin, Reference, Variable
 
-_TIMEKEEPING = frozenset(
-    {"t", "dt", "t_in_timesteps", "i", "j", "N", "N_pre", "N_post", "N_incoming", "N_outgoing"}
-    | {"lastspike", "not_refractory", "lastupdate", "delay"}
-)
 _SEEN_FROM = {"_postsynaptic_idx": "post", "_presynaptic_idx": "pre", "_idx": "own", "_sub_idx": "own"}
 
 
 class Names:
     """Looks up names as Brian2 does: in the group, then in its namespace, then in that of the run.
 
-    What is found to be read in a way that a rescaling cannot follow is pinned: ``pins`` by owner and name.
+    What is read in a way that a rescaling cannot follow is pinned: ``pins`` by owner and name. ``external`` are the
+    names that had to be looked up in the namespace of the run, with what they stand for.
     """
 
     def __init__(self, namespace: Mapping[str, Any]) -> None:
         self.namespace = namespace
         self.pins: dict[tuple[str, str], Pin] = {}
+        self.external: dict[str, Any] = {}
 
     def pin(self, owner: str, name: str, reason: str) -> None:
         """A variable that must not move; the first reason counts."""
@@ -46,13 +45,13 @@ class Names:
 
     def meaning(self, owner: Any, name: str, extra: Mapping[str, Any]) -> Reference | None:
         """What a name means in code of this owner, which may bring ``extra`` variables; None if nothing yet."""
-        found = extra.get(name)
-        if found is None or name in owner.variables:
-            found = owner.variables.get(name, found)
-        if isinstance(found, BrianFunction):
+        variable = extra.get(name)
+        if variable is None or name in owner.variables:
+            variable = owner.variables.get(name, variable)
+        if isinstance(variable, BrianFunction):
             return Function(name)
-        if found is not None:
-            return self._variable(owner, name, found)
+        if variable is not None:
+            return self._variable(owner, name, variable)
         return self._external(owner, name)
 
     def _variable(self, owner: Any, name: str, variable: BrianVariable) -> Reference:
@@ -63,7 +62,7 @@ class Names:
             holder is None
             or isinstance(holder, Clock)
             or isinstance(variable, AuxiliaryVariable)
-            or variable.name in _TIMEKEEPING
+            or variable.name in BRIANS_OWN
             or not isinstance(variable, ArrayVariable | Subexpression)
         ):
             return Constant(name)
@@ -85,7 +84,7 @@ class Names:
             seen_from = "pre" if name.endswith("_pre") else "post"
             base = name.removesuffix("_pre") if seen_from == "pre" else name.removesuffix("_post")
             holder = parent(end)
-        if base in _TIMEKEEPING:
+        if base in BRIANS_OWN:
             return Constant(name)
         coupled = isinstance(holder, Synapses) and seen_from != "own"
         equation = _equations(holder).get(base)
@@ -103,9 +102,9 @@ class Names:
         """A quantity of neurons (or synapses) that the owner does not see neuron by neuron: it must not move."""
         if isinstance(variable, Subexpression):
             for part in variable.identifiers:
-                found = variable.owner.variables.get(part)
-                if isinstance(found, ArrayVariable | Subexpression) and found is not variable:
-                    self._linked(owner, name, found)
+                source = variable.owner.variables.get(part)
+                if isinstance(source, ArrayVariable | Subexpression) and source is not variable:
+                    self._linked(owner, name, source)
         elif variable.owner is not None and not variable.scalar:
             reason = f"{parent(owner).name} reads it as {name!r}, a linked variable"
             self.pin(parent(variable.owner).name, variable.name, reason)
@@ -119,19 +118,26 @@ class Names:
             return Constant(name, float(unit), unit_text(unit.dim))
         if name in DEFAULT_FUNCTIONS:
             return Function(name, STANDARD_FUNCTIONS.get(name))
-        for space in (getattr(owner, "namespace", None) or {}, self.namespace):
-            if name not in space:
-                continue
-            found = space[name]
-            if isinstance(found, BrianFunction) or (inspect.isfunction(found) and hasattr(found, "_arg_units")):
-                return Function(name, _declared_homogeneity(found))
-            if isinstance(found, BrianVariable):
-                return Constant(name)
-            value = np.asarray(found) if isinstance(found, int | float | np.number | np.ndarray) else None
-            if value is not None and value.shape == () and value.dtype.kind in "biuf":
-                dimensions = getattr(found, "dim", DIMENSIONLESS)
-                return Constant(name, float(value), unit_text(dimensions), promotable=True, external=True)
+        for namespace in (getattr(owner, "namespace", None) or {}, self.namespace):
+            reference = _reference(name, namespace[name]) if name in namespace else None
+            if reference is not None:
+                if namespace is self.namespace:
+                    self.external[name] = namespace[name]
+                return reference
         return None
+
+
+def _reference(name: str, value: Any) -> Constant | Function | None:
+    """What a value in a namespace is to the equations that name it; None for what they cannot use (an array, say)."""
+    if isinstance(value, BrianFunction) or (inspect.isfunction(value) and hasattr(value, "_arg_units")):
+        return Function(name, _declared_homogeneity(value))
+    if isinstance(value, BrianVariable):
+        return Constant(name)
+    number = np.asarray(value) if isinstance(value, int | float | np.number | np.ndarray) else None
+    if number is None or number.shape != () or number.dtype.kind not in "biuf":
+        return None
+    dimensions = getattr(value, "dim", DIMENSIONLESS)
+    return Constant(name, float(number), unit_text(dimensions), promotable=True, external=True)
 
 
 def _is_end(owner: Any, holder: Any, seen_from: str) -> bool:

@@ -1,24 +1,26 @@
-"""Which Brian2 objects make up a network, and what their variables hold."""
+"""Which Brian2 objects make up a network: one answer for everybody who asks."""
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 from brian2 import Network, NeuronGroup, Subgroup, Synapses, collect
 from brian2.core.base import BrianObject
 from brian2.core.network import _get_all_objects
 from brian2.core.spikesource import SpikeSource
-from brian2.core.variables import ArrayVariable, Subexpression
-from brian2.devices.device import RuntimeDevice, get_device
 
-from neurobal.errors import InvalidInputError, NeurobalError, UnknownValuesError, did_you_mean
+from neurobal.errors import InvalidInputError
 
 
 def brian_objects(network: Network | Iterable[BrianObject] | None, level: int = 0) -> list[BrianObject]:
-    """All objects of a network, a list, or (None) of what ``run()`` would run ``level`` calls further up; by name."""
+    """What a network consists of: all objects that it computes with, sorted by name.
+
+    ``network`` is a Network, a list of objects, or None: what ``run()`` would run ``level`` calls further up. Objects
+    that others contain belong to it, and the groups that Synapses connect, listed or not. Plasticities and what
+    belongs to them are no part of what they act on, and a subgroup is a view on its group.
+    """
     if network is None:
         top: Iterable[BrianObject] = collect(level=level + 1)
     elif isinstance(network, Network):
@@ -31,13 +33,16 @@ def brian_objects(network: Network | Iterable[BrianObject] | None, level: int = 
                     "network: expected a Network or a list of Brian2 objects; the list holds a "
                     f"{type(obj).__name__}, {obj!r}."
                 )
-    found = _get_all_objects(set(top))
-    for obj in list(found):
-        if getattr(obj, "acts_on_networks", False):  # a plasticity is no part of what it acts on
-            found -= _get_all_objects({obj})
-    # A subgroup is a view; what it shows belongs to its group, also when only the view was listed.
-    found |= {parent(obj) for obj in found if isinstance(obj, Subgroup)}
-    return sorted((obj for obj in found if not isinstance(obj, Subgroup)), key=lambda obj: obj.name)
+    everything = _get_all_objects(set(top))
+    for obj in list(everything):
+        if getattr(obj, "acts_on_networks", False):
+            everything -= _get_all_objects({obj})
+    listed = {obj.name for obj in everything}
+    synapses = [obj for obj in everything if isinstance(obj, Synapses)]
+    shown = {parent(obj) for obj in everything if isinstance(obj, Subgroup)}
+    shown |= {parent(end) for connection in synapses for end in (connection.source, connection.target)}
+    everything |= _get_all_objects({group for group in shown if group.name not in listed})
+    return sorted((obj for obj in everything if not isinstance(obj, Subgroup)), key=lambda obj: obj.name)
 
 
 def parent(group: Any) -> Any:
@@ -59,133 +64,3 @@ def synapses_objects(objects: Iterable[BrianObject]) -> dict[str, Synapses]:
 def is_input(group: Any) -> bool:
     """Whether a group is pinned by its nature: PoissonGroup, SpikeGeneratorGroup and the like have nothing to scale."""
     return not isinstance(group, NeuronGroup)
-
-
-def float_array(owner: Any, name: str, what: str) -> ArrayVariable:
-    """The variable ``name`` of a group or Synapses, if its values can be scaled; otherwise an error that says why not.
-
-    ``what`` says what it is declared as. A "weight" is read between spikes: not event-driven.
-    """
-    variables = owner.variables
-    where = f"{what} {name!r} of {owner.name!r}"
-    plain = {key for key, v in variables.items() if isinstance(v, ArrayVariable) and v.owner.name == owner.name}
-    known = sorted(key for key in plain if not key.startswith("_") and key not in ("i", "j", "N", "t", "dt"))
-    if name not in variables:
-        equations = getattr(owner, "event_driven", None)
-        if equations is not None and name in equations:
-            raise InvalidInputError(_event_driven(where))
-        raise InvalidInputError(
-            f"scaling: the {where} is no variable of it. If it is a constant of the script, make it a variable of "
-            "its own "
-            f"({name} : 1 in the model, then {owner.name}.{name} = ...).{did_you_mean(name, known)}"
-        )
-    variable = variables[name]
-    updater = getattr(owner, "subexpression_updater", None)  # stores those that are constant over dt
-    stored = [] if updater is None else [line.partition(" = ")[0] for line in updater.abstract_code.splitlines()]
-    if isinstance(variable, Subexpression) or name in stored:
-        raise InvalidInputError(
-            f"scaling: the {where} is a subexpression; declare the variables that it is computed from."
-        )
-    if not isinstance(variable, ArrayVariable):
-        raise InvalidInputError(
-            f"scaling: the {where} is a constant, one value for all; make it a parameter ({name} : ... in the model)."
-        )
-    if variable.scalar:
-        raise InvalidInputError(
-            f"scaling: the {where} is shared, so it cannot move by a factor of its own at each neuron or synapse. "
-            "Remove the flag (shared)."
-        )
-    if variable.owner.name != owner.name:
-        raise InvalidInputError(
-            f"scaling: the {where} belongs to {variable.owner.name!r} (linked, or of another group); declare it there."
-        )
-    if not np.issubdtype(variable.dtype, np.floating):
-        raise InvalidInputError(
-            f"scaling: the {where} holds {np.dtype(variable.dtype).name} values; only floats can be scaled "
-            f"(without the flag in '{name} : integer' or '{name} : boolean')."
-        )
-    event_driven = getattr(owner, "event_driven", None)
-    if what == "weight" and event_driven is not None and name in event_driven.diff_eq_names:
-        raise InvalidInputError(_event_driven(where))
-    if variable.read_only:
-        raise InvalidInputError(f"scaling: the {where} is read-only.")
-    return variable
-
-
-def _event_driven(where: str) -> str:
-    return (
-        f"The {where} is event-driven: its value is out of date between spikes. Use (clock-driven), or a "
-        "weight of its own beside it."
-    )
-
-
-def constant_value(owner: Any, name: str, namespace: Mapping[str, Any]) -> float:
-    """The value, in base units, of a constant that the equations of a group or Synapses use."""
-    found = owner._resolve(name, run_namespace=namespace, user_identifier=False)
-    try:
-        return float(np.ravel(found.get_value())[0])
-    except NotImplementedError as error:  # so Brian2 says that a standalone simulation has not run yet
-        assigned = _constant_in_standalone(found)
-        if assigned is None:
-            raise _unknown(found) from error
-        return assigned
-
-
-def values_of(variable: ArrayVariable) -> np.ndarray:
-    """A copy of a variable's values, in base units."""
-    try:
-        return np.array(variable.get_value())
-    except NotImplementedError as error:  # as in `constant_value`
-        assigned = _assigned_in_standalone(variable)
-        if assigned is None:
-            raise _unknown(variable) from error
-        return assigned
-
-
-def _unknown(variable: ArrayVariable) -> UnknownValuesError:
-    return UnknownValuesError(
-        f"Values of {variable.name!r} of {variable.owner.name!r} are not known before the standalone simulation "
-        "runs. Set them from arrays instead of strings (group.v = array; synapses.connect(i=array, j=array); "
-        "synapses.w = array), or balance in runtime mode first."
-    )
-
-
-def _constant_in_standalone(variable: ArrayVariable) -> float | None:
-    """What a script has assigned to a shared constant; None if that is not known."""
-    device = get_device()
-    name = device.get_array_name(variable, access_data=False)
-    for task, arguments in reversed(device.main_queue):
-        if task == "set_by_single_value" and arguments[0] == name:
-            return float(np.dtype(variable.dtype).type(arguments[2].replace(" ", "")))
-    return 0.0 if any(other is variable for other, _ in device.zero_arrays) else None
-
-
-def _assigned_in_standalone(variable: ArrayVariable) -> np.ndarray | None:
-    """What a script has assigned to a variable of synapses; Brian2 only keeps it in the device's queue of what to do.
-
-    None if it is not known: code may have changed it since, or only a part was assigned.
-    """
-    device = get_device()
-    name = device.get_array_name(variable, access_data=False)
-    for task, arguments in reversed(device.main_queue):
-        if task == "run_code_object":
-            if variable in arguments[0].variables.values():
-                return None
-        elif arguments and arguments[0] == name:
-            if task == "set_by_array":
-                return np.array(device.static_arrays[arguments[1]], dtype=variable.dtype)
-            if task == "set_by_constant":
-                size = len(values_of(variable.owner.variables["_synaptic_pre"]))
-                return np.full(size, arguments[1], dtype=variable.dtype)
-            return None
-    return None
-
-
-def check_device() -> None:
-    """Refuse a standalone simulation that has run: what is written to it now would be silently ignored."""
-    device = get_device()
-    if not isinstance(device, RuntimeDevice) and getattr(device, "has_been_run", False):
-        raise NeurobalError(
-            "The standalone simulation has been built and run; values that are written now would be ignored. Balance "
-            "before the first run, or pass the balanced values to device.run(run_args={synapses.w: values, ...})."
-        )

@@ -16,18 +16,11 @@ from brian2.core.network import _get_all_objects
 from neurobal.adapters import read
 from neurobal.brian.network.binding import BrianBinding
 from neurobal.brian.network.motion import Motion, find_motion
-from neurobal.brian.network.objects import (
-    brian_objects,
-    float_array,
-    is_input,
-    neuron_groups,
-    parent,
-    synapses_objects,
-    values_of,
-)
+from neurobal.brian.network.objects import brian_objects, is_input, neuron_groups, parent, synapses_objects
+from neurobal.brian.network.values import float_array, values_of
 from neurobal.circuit import Circuit
 from neurobal.errors import InvalidInputError, did_you_mean
-from neurobal.selection import neuron_mask
+from neurobal.inputs import neuron_mask
 
 
 @dataclass(frozen=True)
@@ -56,14 +49,11 @@ def examine(
         raise InvalidInputError("homogeneity: for a Brian2 network give a dict from a group's name to a number.")
     objects = brian_objects(network, level=level + 1)
     synapses = synapses_objects(objects)
-    listed = {obj.name for obj in objects}
-    ends = {parent(end).name: parent(end) for one in synapses.values() for end in (one.source, one.target)}
-    objects += [end for name, end in ends.items() if name not in listed]  # not listed, but what synapses connect
     groups = neuron_groups(objects)
     pins = _pins(pinned, groups)
     names = get_local_namespace(level + 1) if namespace is None else namespace
     motion = find_motion(objects, groups, synapses, pins, scaling or {}, homogeneity or {}, names, allow)
-    reading = {"pinned": pinned, "homogeneity": homogeneity, "scaling": scaling, "namespace": names}
+    reading = {"pinned": pinned, "homogeneity": homogeneity, "scaling": scaling, "namespace": dict(motion.external)}
     reading |= {"allow": allow} if allow else {}
     return Examined(groups, synapses, pins, motion, reading, weakref.WeakSet(_get_all_objects(objects)))
 
@@ -95,7 +85,7 @@ def snapshot(examined: Examined) -> Circuit:
     groups, synapses, motion = examined.groups, examined.synapses, examined.motion
     circuit = Circuit()
     circuit.basis = motion.basis
-    circuit.notes = [f"held at λ = 1: {name}, {reason}" for name, reason in motion.held.items()]
+    circuit.notes = [f"held at λ = 1: {name}, {reason}" for name, reason in motion.immovable.items()]
     circuit.assumptions = [
         f"{', '.join(constants)} of {name} may stay as they are" for name, constants in motion.allowed.items()
     ]
@@ -104,25 +94,25 @@ def snapshot(examined: Examined) -> Circuit:
         circuit.add(
             name,
             len(group),
-            pinned=examined.pins[name] | (name in motion.held),
+            pinned=examined.pins[name] | (name in motion.immovable),
             parameters=_parameters(group, motion),
         )
-    for one in synapses.values():
-        _add_projections(circuit, one, motion)
+    for connection in synapses.values():
+        _add_projections(circuit, connection, motion)
     circuit.binding = BrianBinding(groups, synapses, motion, examined.reading)
     return circuit
 
 
 def _parameters(group: Any, motion: Motion) -> dict[str, tuple[np.ndarray, float, float]]:
-    """The moving constants of a group, measured from where they are measured from, and these levels, which stay."""
+    """The moving constants of a group, as they are measured from their origins, and these origins, which stay."""
     if group.name not in motion.groups:
         return {}
     moves = motion.groups[group.name]
-    levels = {key: (np.full(len(group), value), 0.0, 0.0) for key, value in moves.levels.items()}
+    parameters = {key: (np.full(len(group), value), 0.0, 0.0) for key, value in moves.origin_values.items()}
     for key, power in motion.parameters(group.name).items():
         origin = moves.origins.get(key, 0.0)
-        levels[key] = values_of(float_array(group, key, "variable")) - origin, power, origin
-    return levels
+        parameters[key] = values_of(float_array(group, key, "variable")) - origin, power, origin
+    return parameters
 
 
 def _add_projections(circuit: Circuit, synapses: Synapses, motion: Motion) -> None:
@@ -169,22 +159,22 @@ def _pins(pinned: Any, groups: Mapping[str, Any]) -> dict[str, np.ndarray]:
     else:
         listed = [pinned] if isinstance(pinned, (str, BrianObject)) else list(pinned)
         chosen = [(item, True) for item in listed]
-    for item, what in chosen:
+    for item, neurons in chosen:
         if isinstance(item, Subgroup):
-            name, what = item.source.name, _within(item, what)
+            name, neurons = item.source.name, _within(item, neurons)
         elif isinstance(item, BrianObject):
             name = item.name
         else:
             name = item
         if name not in masks:
             raise InvalidInputError(f"pinned: there is no group {name!r} in this network.{did_you_mean(name, masks)}")
-        masks[name] |= neuron_mask(what, masks[name].size, f"pinned, group {name!r}")
+        masks[name] |= neuron_mask(neurons, masks[name].size, f"pinned, group {name!r}")
     return masks
 
 
-def _within(subgroup: Subgroup, what: Any) -> np.ndarray:
+def _within(subgroup: Subgroup, neurons: Any) -> np.ndarray:
     """What was said of a subgroup's neurons, for those of its group."""
     mask = np.zeros(len(subgroup.source), dtype=bool)
     part = np.arange(subgroup.start, subgroup.stop)
-    mask[part[neuron_mask(what, part.size, f"pinned, subgroup {subgroup.name!r}")]] = True
+    mask[part[neuron_mask(neurons, part.size, f"pinned, subgroup {subgroup.name!r}")]] = True
     return mask

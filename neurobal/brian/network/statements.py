@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import count
 from textwrap import dedent
 from typing import Any
@@ -28,7 +28,7 @@ from brian2.utils.stringtools import get_identifiers
 
 from neurobal.brian.network.names import Names, unit_of, unit_text
 from neurobal.brian.network.objects import parent
-from neurobal.symmetry.model import Model, Place, Population, Projection, Statement
+from neurobal.symmetry.model import GroupModel, Model, Place, Statement, SynapsesModel
 
 _READERS = (StateMonitor, EventMonitor, PopulationRateMonitor, Subgroup, Clock)
 _OWNED = (  # their code is read from the group that owns them
@@ -48,17 +48,17 @@ def collect_statements(objects: Iterable[BrianObject], namespace: Mapping[str, A
     Parameters
     ----------
     objects
-        What the network would run; contained objects are found.
+        All that the network consists of, see `brian_objects`.
     namespace
-        Where names that no group knows are looked up, as in ``Network.run``.
+        Where names that no group knows are looked up, as in ``Network.run``. What is used of it is in
+        ``Model.external``.
     """
     return _Reader(objects, namespace).read()
 
 
 class _Reader:
     def __init__(self, objects: Iterable[BrianObject], namespace: Mapping[str, Any]) -> None:
-        unique = {obj.name: obj for obj in _with_contained(objects)}
-        self.objects = [unique[name] for name in sorted(unique)]
+        self.objects = list(objects)
         self.names = Names(namespace)
         self.model = Model()
         self.block = count()
@@ -68,7 +68,7 @@ class _Reader:
             if isinstance(obj, NeuronGroup) and type(obj) is NeuronGroup:
                 self._population(obj)
             elif isinstance(obj, SpikeSource) and not isinstance(obj, Subgroup | Synapses):
-                self.model.populations[obj.name] = Population(obj.name, fixed=_fixed_by_nature(obj), spiking=True)
+                self.model.groups[obj.name] = GroupModel(obj.name, fixed=_fixed_by_nature(obj), spiking=True)
                 others = sorted(_linked_to(obj))
                 if others:
                     note = f"{obj.name}: not analysed, and linked to variables of {', '.join(others)}"
@@ -79,13 +79,14 @@ class _Reader:
         for obj in self.objects:
             self._other(obj)
         self.model.pins.extend(self.names.pins.values())
+        self.model.external.update(self.names.external)
         return self.model
 
     # Groups
 
     def _population(self, group: NeuronGroup) -> None:
-        population = Population(group.name, spiking="spike" in group.events)
-        self.model.populations[group.name] = population
+        population = GroupModel(group.name, spiking="spike" in group.events)
+        self.model.groups[group.name] = population
         add = population.statements.append
         for equation in group.user_equations.ordered:
             self._describe(population, equation)
@@ -105,8 +106,8 @@ class _Reader:
 
     def _projection(self, synapses: Synapses) -> None:
         source, target = parent(synapses.source), parent(synapses.target)
-        projection = Projection(synapses.name, self._neurons(source), self._neurons(target))
-        self.model.projections[synapses.name] = projection
+        projection = SynapsesModel(synapses.name, self._neurons(source), self._neurons(target))
+        self.model.synapses[synapses.name] = projection
         add = projection.statements.append
         equations = [(equation, "model") for equation in synapses.equations.ordered]
         if synapses.event_driven is not None:
@@ -135,25 +136,27 @@ class _Reader:
             return
         if isinstance(obj, CodeRunner):
             owner = parent(obj.group)
-            found = self.model.populations.get(owner.name) or self.model.projections.get(owner.name)
-            if found is None or (isinstance(found, Population) and found.fixed):
+            owners_model = self.model.groups.get(owner.name) or self.model.synapses.get(owner.name)
+            if owners_model is None or (isinstance(owners_model, GroupModel) and owners_model.fixed):
                 return
             part = f"{type(obj).__name__} {obj.name!r}"
             if type(obj) is CodeRunner:
                 part = "run_regularly code"
-            found.statements.extend(self._code(obj.group, part, obj.abstract_code, getattr(obj, "variables", None)))
+            owners_model.statements.extend(
+                self._code(obj.group, part, obj.abstract_code, getattr(obj, "variables", None))
+            )
             if not isinstance(obj, PoissonInput) and type(obj) is not CodeRunner:
                 self.model.unread.append(f"{obj.name}: code that {type(obj).__name__} may generate when the run starts")
         elif isinstance(obj, NetworkOperation):
             self.model.unread.append(
                 f"{obj.name}: a network operation runs Python code that may read or change anything"
             )
-        elif obj.name not in self.model.populations:
+        elif obj.name not in self.model.groups:
             self.model.unread.append(f"{obj.name}: objects of type {type(obj).__name__} are not analysed")
 
     # Statements
 
-    def _describe(self, part: Population | Projection, equation: Any) -> None:
+    def _describe(self, part: GroupModel | SynapsesModel, equation: Any) -> None:
         part.units[equation.varname] = unit_text(equation.dim)
         if equation.type == PARAMETER and "shared" not in equation.flags:
             part.parameters.add(equation.varname)
@@ -176,8 +179,11 @@ class _Reader:
 
     def _code(self, owner: Any, part: str, code: str, extra: Any = None) -> Iterator[Statement]:
         block = next(self.block)
+        introduced: set[str] = set()  # by earlier lines of the block
         for text, target, operation, expression in _assignments(code):
-            yield self._statement(owner, part, text, operation, expression, target, block, extra)
+            statement = self._statement(owner, part, text, operation, expression, target, block, extra, introduced)
+            introduced |= {target} if target else set()
+            yield statement
 
     def _statement(
         self,
@@ -189,14 +195,19 @@ class _Reader:
         target: str | None = None,
         block: int = -1,
         extra: Any = None,
+        introduced: Collection[str] = (),
     ) -> Statement:
         names = set(get_identifiers(expression)) | ({target} if target else set())
         scope = {name: self.names.meaning(owner, name, extra or {}) for name in sorted(names)}
         known = {name: reference for name, reference in scope.items() if reference is not None}
-        return Statement(Place(parent(owner).name, part), text, operation, expression, known, target, block)
+        place = Place(parent(owner).name, part)
+        for name in names - known.keys() - {target, *introduced}:
+            if name != "xi" and not name.startswith("xi_"):  # white noise
+                self.model.undefined.setdefault(name, str(place))
+        return Statement(place, text, operation, expression, known, target, block)
 
     def _neurons(self, group: Any) -> str | None:
-        return group.name if group.name in self.model.populations else None
+        return group.name if group.name in self.model.groups else None
 
     def _check_method(self, owner: Any, method: Any, variables: Iterable[str]) -> None:
         if isinstance(method, str) and method.lower().startswith("gsl"):
@@ -204,14 +215,6 @@ class _Reader:
                 self.names.pin(owner.name, name, f"method {method!r} adapts its step to absolute tolerances")
         elif inspect.isfunction(method):
             self.model.unread.append(f"{owner.name}: the integration method is a Python function")
-
-
-def _with_contained(objects: Iterable[BrianObject]) -> Iterator[BrianObject]:
-    for obj in objects:
-        if type(obj).__module__.startswith("neurobal"):
-            continue  # our own rules change nothing but the scales
-        yield obj
-        yield from _with_contained(obj.contained_objects)
 
 
 def _fixed_by_nature(group: Any) -> str:

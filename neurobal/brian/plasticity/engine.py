@@ -160,7 +160,7 @@ class Plasticity(BrianObject):
 
     def __getitem__(self, group: str) -> NeuronGroup:
         if group not in self._somas:
-            why = self._motion.held.get(group)
+            why = self._motion.immovable.get(group)
             hint = f" It is held: {why}" if why else did_you_mean(group, self._somas)
             raise KeyError(f"{self.name}: no neuron of a group {group!r} moves.{hint}")
         return self._somas[group]

@@ -12,7 +12,8 @@ from brian2.core.variables import ArrayVariable
 from brian2.devices.device import RuntimeDevice, get_device
 from brian2.units.fundamentalunits import get_dimensions, get_unit
 
-from neurobal.brian.network.objects import float_array, parent, values_of
+from neurobal.brian.network.objects import parent
+from neurobal.brian.network.values import float_array, values_of
 from neurobal.brian.running.clocks import check_steps, seconds
 from neurobal.brian.running.runner import Runner, Sum
 from neurobal.errors import InvalidInputError

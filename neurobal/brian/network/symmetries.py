@@ -1,16 +1,16 @@
-"""Brian2 network → its symmetries: collect the statements, leave the rest to algebra."""
+"""`symmetries`: what may be rescaled in a Brian2 network. Its statements are collected here; the rest is algebra."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from brian2 import Network, collect
+from brian2 import Network
 from brian2.core.base import BrianObject
 from brian2.core.namespace import get_local_namespace
 
+from neurobal.brian.network.objects import brian_objects
 from neurobal.brian.network.statements import collect_statements
-from neurobal.errors import InvalidInputError
 from neurobal.symmetry.symmetries import Symmetries
 
 
@@ -33,17 +33,25 @@ def symmetries(
         Values of the constants in the equations; by default the names visible where this function is called.
     level
         How many calls further up objects and constants are to be looked up.
+
+    Examples
+    --------
+    >>> import neurobal as nb
+    >>> from brian2 import Network, NeuronGroup, Synapses, ms
+    >>> E = NeuronGroup(3, "dx/dt = (clip(input, 0, inf) - x)/(10*ms) : 1\\ninput : 1", name="E")
+    >>> S = Synapses(E, E, "w : 1\\ninput_post = w*x_pre : 1 (summed)", name="S")
+    >>> S.connect()
+    >>> answer = nb.symmetries(Network(E, S))
+    >>> answer
+    What may be rescaled: λ is a neuron's own scale, it multiplies the weights that come in.
+    <BLANKLINE>
+    E: every neuron has a scale; what it sends has homogeneity 1.
+        moves along: x, input
+        from E (S): w moves by λ
+        to E (S): w moves by λ^-1
+    >>> answer.groups["E"].scalable
+    True
     """
-    if network is None:
-        objects: list[BrianObject] = list(collect(level=level + 1))
-    elif isinstance(network, Network):
-        objects = list(network.objects)
-    else:
-        objects = [network] if isinstance(network, BrianObject) else list(network)
-        strangers = [type(obj).__name__ for obj in objects if not isinstance(obj, BrianObject)]
-        if strangers:
-            raise InvalidInputError(
-                f"symmetries: expected a Network or a list of Brian2 objects, got {', '.join(sorted(set(strangers)))}."
-            )
+    objects = brian_objects(network, level=level + 1)
     names = get_local_namespace(level=level + 1) if namespace is None else namespace
     return Symmetries(collect_statements(objects, names))

@@ -1,7 +1,14 @@
-"""One suite for all adapters: what a network goes through on its way to a `Circuit` and back.
+"""The suite of all adapters: what a network goes through on its way to a `Circuit` and back.
 
-An adapter's tests subclass `Conformance` and give it a fixture ``adapter``, which knows how to put a (post, pre) matrix
-into that kind of network. Neurons are numbered as in the matrix, whatever populations they fall into.
+A test class subclasses `AdapterConformance` and gives it a fixture ``adapter``, an `Adapter` that knows how to put a
+(post, pre) matrix into its kind of network::
+
+    class TestMine(AdapterConformance):
+        @pytest.fixture
+        def adapter(self):
+            return MyAdapter()
+
+Neurons are numbered as in the matrix, whatever populations they fall into.
 """
 
 from __future__ import annotations
@@ -48,9 +55,9 @@ class Adapter(ABC):
     def weights(self, circuit: nb.Circuit) -> Array:
         """A circuit's weights as a dense (post, pre) matrix."""
         total = np.zeros((SIZE, SIZE), dtype=next(iter(circuit)).weight.dtype)
-        for one in circuit:
-            rows, columns = (self.offset(name) for name in (one.post, one.pre))
-            np.add.at(total, (one.post_index + rows, one.pre_index + columns), one.weight)
+        for projection in circuit:
+            rows, columns = self.offset(projection.post), self.offset(str(projection.pre))
+            np.add.at(total, (projection.post_index + rows, projection.pre_index + columns), projection.weight)
         return total
 
     def offset(self, population: str) -> int:
@@ -62,8 +69,12 @@ class Adapter(ABC):
         """The network after balancing: a new one, or the same one after ``apply()``."""
 
 
-class Conformance:
+class AdapterConformance:
     """What every adapter passes."""
+
+    @pytest.fixture
+    def rng(self) -> np.random.Generator:
+        return np.random.default_rng(1)
 
     @pytest.fixture
     def matrix(self, rng: np.random.Generator) -> Array:
@@ -87,8 +98,8 @@ class Conformance:
 
     def test_a_snapshot_is_not_the_network(self, adapter: Adapter, matrix: Array) -> None:
         network = adapter.build(matrix)
-        for one in nb.as_circuit(network, **adapter.arguments()):
-            one.weight[:] = 0
+        for projection in nb.as_circuit(network, **adapter.arguments()):
+            projection.weight[:] = 0
         assert np.array_equal(adapter.read(network), matrix)
 
     @pytest.mark.parametrize("dyadic", [False, True])

@@ -1,0 +1,155 @@
+"""One writing of scales into Brian2 objects: what it changed, whether it still stands there, and how it is undone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import TypeAlias
+
+import numpy as np
+from brian2.core.variables import ArrayVariable
+
+from neurobal.brian.network.values import check_device, values_of
+from neurobal.circuit import multiplied
+from neurobal.errors import NeurobalError
+
+Array: TypeAlias = np.ndarray
+
+
+class Writing:
+    """Values before and after all that moves was multiplied by its power of λ, once.
+
+    Parameters
+    ----------
+    log_factors
+        For each moving variable the logarithm of the factor of each of its values.
+    origins
+        What values of a variable are measured from, where that is not 0: ``x -> c + factor (x - c)``.
+    changing
+        Those of the variables that a simulation changes by itself; all others change only if somebody writes them.
+    """
+
+    def __init__(
+        self,
+        log_factors: Mapping[ArrayVariable, Array],
+        origins: Mapping[ArrayVariable, float],
+        changing: Collection[ArrayVariable],
+        *,
+        dyadic: bool,
+    ) -> None:
+        self._log_factors, self._origins, self._changing, self._dyadic = log_factors, origins, changing, dyadic
+        self._before = {variable: values_of(variable) for variable in log_factors}
+        self._after = {variable: self._scaled(values, variable, 1) for variable, values in self._before.items()}
+        for variable in log_factors:
+            self._check_range(variable)
+        self._written = True  # the last that was done: written, or undone
+        self._release: Callable[[], None] = _nothing
+        write_all(self._after, self._before)
+
+    def until_undone(self, release: Callable[[], None]) -> None:
+        """Call ``release`` when this writing is undone, or found undone."""
+        self._release = release
+
+    def stands(self) -> bool:
+        """Whether the variables hold what was written: they are compared, for a restore() may have changed them.
+
+        Variables that no simulation changes decide, where a value is the one before or after the writing; if none of
+        theirs is, the others do. Where every value has changed since, the last that was done here counts.
+
+        Raises
+        ------
+        NeurobalError
+            Some values are those that were written, others those before.
+        """
+        check_device()
+        constant = [variable for variable in self._before if variable not in self._changing]
+        for variables in (constant, list(self._changing)):
+            seen = {variable: self._compare(variable) for variable in variables}
+            written = [variable for variable, count in seen.items() if count["after"]]
+            earlier = [variable for variable, count in seen.items() if count["before"]]
+            if written and earlier:
+                raise NeurobalError(_mixed(earlier, written))
+            if written or earlier:
+                self._written = bool(written)
+                break
+        if not self._written:
+            self._let_go()
+        return self._written
+
+    def undo(self) -> None:
+        """Put values that have not changed since back exactly; the others lose their factor."""
+        check_device()
+        now = {variable: values_of(variable) for variable in self._before}
+        for variable, values in now.items():
+            if values.size != self._before[variable].size:
+                raise NeurobalError(
+                    f"Nothing was undone: {variable.owner.name}.{variable.name} had {self._before[variable].size:,} "
+                    f"values when it was rescaled and has {values.size:,} now. Restore the network as it was then."
+                )
+        restored = {
+            variable: np.where(
+                values == self._after[variable], self._before[variable], self._scaled(values, variable, -1)
+            )
+            for variable, values in now.items()
+        }
+        write_all(restored, now)
+        self._written = False
+        self._let_go()
+
+    def _let_go(self) -> None:
+        self._release()
+        self._release = _nothing
+
+    def _scaled(self, values: Array, variable: ArrayVariable, sign: int) -> Array:
+        origin = self._origins.get(variable, 0.0)
+        factors = sign * self._log_factors[variable]
+        moved = multiplied(values - origin if origin else values, factors, dyadic=self._dyadic)
+        return moved + origin if origin else moved
+
+    def _check_range(self, variable: ArrayVariable) -> None:
+        before, after = self._before[variable], self._after[variable]
+        vanished = (after == 0) & (before != 0) & (variable not in self._origins)
+        lost = np.isfinite(before) & (~np.isfinite(after) | vanished)
+        if lost.any():
+            k = int(np.flatnonzero(lost)[0])
+            raise NeurobalError(
+                f"Nothing was written: {variable.owner.name}.{variable.name}[{k}] would go from {before[k]:g} "
+                f"to {after[k]:g}, out of the range of {variable.dtype}."
+            )
+
+    def _compare(self, variable: ArrayVariable) -> Counter[str]:
+        """How many of the values that the writing changed are now those before it, and how many those after it."""
+        now, before, after = values_of(variable), self._before[variable], self._after[variable]
+        if now.size != before.size:
+            return Counter()
+        moved = before != after
+        return Counter(before=int(np.sum(moved & (now == before))), after=int(np.sum(moved & (now == after))))
+
+
+def write_all(new: Mapping[ArrayVariable, Array], old: Mapping[ArrayVariable, Array]) -> None:
+    """Write all values; if anything fails half-way (Ctrl-C included), put everything back."""
+    written: list[ArrayVariable] = []
+    try:
+        for variable, values in new.items():
+            written.append(variable)
+            variable.set_value(values)
+    except BaseException:
+        for variable in written:
+            variable.set_value(old[variable])
+        raise
+
+
+def _mixed(earlier: Iterable[ArrayVariable], written: Iterable[ArrayVariable]) -> str:
+    def listed(variables: Iterable[ArrayVariable]) -> str:
+        return ", ".join(f"{variable.owner.name}.{variable.name}" for variable in variables)
+
+    return (
+        "Nothing was changed: the network is neither as it was before apply() nor as apply() left it. Values from "
+        f"before stand in {listed(earlier)}, applied ones in {listed(written)}. Has only a part of it been restored? "
+        "restore() all of it, or write the values of one of them anew (Balance.before has those from before, "
+        "Balance.circuit the balanced ones)."
+    )
+
+
+def _nothing() -> None:
+    """What there is to release where nothing is guarded."""
