@@ -19,9 +19,7 @@ from scipy import sparse
 import neurobal as nb
 from benchmarks import graphs, peers
 from neurobal.adapters import as_circuit
-from neurobal.cost import terms_by_projection
-from neurobal.existence import find_runaway
-from neurobal.problem import Units, build
+from neurobal.formulation import formulate
 from neurobal.progress import Progress
 from neurobal.solvers import Monitor, Newton
 
@@ -76,9 +74,7 @@ def size_table(shrink: int) -> None:
 
 def solve_only(matrix: Any) -> None:
     """The solve with its set-up, without reading the matrix and writing the result."""
-    circuit = as_circuit(matrix)
-    problem = build(circuit, Units(circuit), terms_by_projection(nb.Power(2), circuit.projections))
-    find_runaway(problem)
+    problem = formulate(as_circuit(matrix), nb.Power(2)).balanceable().problem
     Newton().solve(problem, TOL, None, Monitor(Progress(None, ""), TOL))
 
 

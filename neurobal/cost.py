@@ -8,20 +8,19 @@ by ``λ_post^(p a) / λ_pre^(p b)``, which makes the whole convex in log λ.
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
+from neurobal.circuit import Circuit, Projection
 from neurobal.errors import InvalidInputError, did_you_mean
 from neurobal.inputs import real
-
-if TYPE_CHECKING:
-    from neurobal.circuit import Projection
 
 
 @dataclass(frozen=True)
@@ -44,16 +43,50 @@ class Term:
                 size *= self.weight
         return size
 
+    def log_of(self, weight: np.ndarray) -> np.ndarray:
+        """The logarithm of `of`, -inf where there is no cost; never out of range."""
+        with np.errstate(divide="ignore"):
+            log_cost = np.abs(weight, dtype=np.float64)
+            np.log(log_cost, out=log_cost)
+            log_cost *= self.power
+            if np.ndim(self.weight) or self.weight != 1:
+                log_cost += np.log(self.weight)
+        return log_cost
+
 
 class Cost(ABC):
     """A sum of powers of synaptic weights. Add costs with ``+``, multiply by numbers: ``Power(2) + 0.1*Power(1)``.
 
-    A factor with units stands behind the cost, ``Power(1)*(1/mV)``: Brian2's quantities keep products to themselves.
+    A factor with physical units has to stand behind the cost, ``Power(1)*(1/mV)``: on the left a quantity of Brian2
+    would try to multiply the cost itself, and refuse.
     """
 
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        if "terms" in vars(cls) and "synaptic_terms" not in vars(cls):
+            warnings.warn(
+                f"{cls.__name__}: Cost.terms(projection) is deprecated, define synaptic_terms(circuit, projections) -> "
+                "{name: [Term, ...]}: a cost is asked once, with the whole circuit.",
+                DeprecationWarning,
+                stacklevel=3,  # past ABCMeta
+            )
+            cls.synaptic_terms = _terms_of_each  # type: ignore[assignment,method-assign]
+
     @abstractmethod
+    def synaptic_terms(self, circuit: Circuit, projections: Collection[str]) -> dict[str, list[Term]]:
+        """The terms that this cost puts on the synapses of these projections of ``circuit``, by projection.
+
+        It is asked once, and sees all populations and projections; only those that are named are to cost anything.
+        """
+
     def terms(self, projection: Projection) -> list[Term]:
-        """The terms that this cost puts on the synapses of ``projection``."""
+        """Deprecated: the terms on the synapses of one projection. Use `synaptic_terms`."""
+        circuit = Circuit()
+        circuit.projections[projection.name] = projection
+        # The nearest class that is not deprecated itself: one that is may call this as ``super().terms``.
+        methods = (vars(kind).get("synaptic_terms", _terms_of_each) for kind in type(self).__mro__)
+        method = next(method for method in methods if method is not _terms_of_each)
+        return method(self, circuit, [projection.name]).get(projection.name, [])
 
     def powers(self) -> set[float]:
         """The exponents p of its terms: a `Plasticity` asks for them before there are synapses."""
@@ -63,10 +96,10 @@ class Cost(ABC):
         )
 
     def __add__(self, other: object) -> Cost:
-        return Sum(((1.0, self), (1.0, other))) if isinstance(other, Cost) else NotImplemented
+        return CostSum(((1.0, self), (1.0, other))) if isinstance(other, Cost) else NotImplemented
 
     def __mul__(self, factor: Any) -> Cost:
-        return Sum(((factor, self),)) if np.ndim(factor) == 0 and not isinstance(factor, Cost) else NotImplemented
+        return CostSum(((factor, self),)) if np.ndim(factor) == 0 and not isinstance(factor, Cost) else NotImplemented
 
     __rmul__ = __mul__
 
@@ -92,9 +125,12 @@ class Power(Cost):
         if isinstance(self.p, bool) or not isinstance(self.p, Real) or not 0 < self.p < math.inf:
             raise InvalidInputError(f"Power.p: expected a number > 0, got {self.p!r}.")
 
-    def terms(self, projection: Projection) -> list[Term]:
-        dimension = _power(projection.dimension, self.p)
-        return [Term(float(self.p), _per_synapse(self.weight, projection), _times(dimension, _dimension(self.weight)))]
+    def synaptic_terms(self, circuit: Circuit, projections: Collection[str]) -> dict[str, list[Term]]:
+        return {name: [self._term(circuit.projections[name])] for name in projections}
+
+    def _term(self, projection: Projection) -> Term:
+        dimension = _times(_power(projection.dimension, self.p), _dimension(self.weight))
+        return Term(float(self.p), _per_synapse(self.weight, projection), dimension)
 
     def powers(self) -> set[float]:
         return {float(self.p)}
@@ -120,7 +156,10 @@ class Robustness(Cost):
 
     gains: Any
 
-    def terms(self, projection: Projection) -> list[Term]:
+    def synaptic_terms(self, circuit: Circuit, projections: Collection[str]) -> dict[str, list[Term]]:
+        return {name: [self._term(circuit.projections[name])] for name in projections}
+
+    def _term(self, projection: Projection) -> Term:
         if not (np.all(projection.post_exponent == 1) and np.all(projection.pre_exponent == 1)):
             raise InvalidInputError(
                 f"Robustness: projection {projection.name!r} does not have exponents (1, 1). Slopes are invariant "
@@ -144,7 +183,7 @@ class Robustness(Cost):
         wrong = np.flatnonzero(~((gains >= 0) & np.isfinite(gains)))
         if wrong.size:
             raise InvalidInputError(f"{expected}{gains[wrong[0]]:g} for neuron {wrong[0]}.")
-        return [Term(2.0, gains[projection.pre_index], _power(projection.dimension, 2))]
+        return Term(2.0, gains[projection.pre_index], _power(projection.dimension, 2))
 
     def powers(self) -> set[float]:
         return {2.0}
@@ -154,7 +193,7 @@ class Robustness(Cost):
 
 
 @dataclass(frozen=True, eq=False)
-class Sum(Cost):
+class CostSum(Cost):
     """A weighted sum of costs, as made by ``+`` and ``*``."""
 
     parts: tuple[tuple[Any, Cost], ...]
@@ -164,12 +203,15 @@ class Sum(Cost):
             if not (np.isreal(factor) and 0 <= float(np.asarray(factor)) < math.inf):
                 raise InvalidInputError(f"A cost can be multiplied by a number >= 0 only, not by {factor!r}.")
 
-    def terms(self, projection: Projection) -> list[Term]:
-        return [
-            Term(t.power, float(np.asarray(f)) * t.weight, _times(t.dimension, _dimension(f)))
-            for f, cost in self.parts
-            for t in cost.terms(projection)
-        ]
+    def synaptic_terms(self, circuit: Circuit, projections: Collection[str]) -> dict[str, list[Term]]:
+        total: dict[str, list[Term]] = {name: [] for name in projections}
+        for factor, cost in self.parts:
+            for name, terms in cost.synaptic_terms(circuit, projections).items():
+                total[name] += [
+                    Term(t.power, float(np.asarray(factor)) * t.weight, _times(t.dimension, _dimension(factor)))
+                    for t in terms
+                ]
+        return total
 
     def powers(self) -> set[float]:
         return set().union(*(cost.powers() for _, cost in self.parts))
@@ -178,7 +220,12 @@ class Sum(Cost):
         return " + ".join(f"{c!r}" if np.asarray(f) == 1 else f"{f!r}*({c!r})" for f, c in self.parts)
 
 
-def terms_by_projection(cost: Any, projections: Mapping[str, Projection]) -> dict[str, list[Term]]:
+def _terms_of_each(cost: Cost, circuit: Circuit, projections: Collection[str]) -> dict[str, list[Term]]:
+    """`Cost.synaptic_terms` of a cost that only has the deprecated ``terms``."""
+    return {name: cost.terms(circuit.projections[name]) for name in projections}
+
+
+def terms_by_projection(cost: Any, circuit: Circuit) -> dict[str, list[Term]]:
     """The cost terms of every costed projection; all of them must have the same physical dimension.
 
     ``cost`` is one `Cost` for all projections with ``costed=True``, or a dict by projection name, in which absent
@@ -186,25 +233,30 @@ def terms_by_projection(cost: Any, projections: Mapping[str, Projection]) -> dic
     """
     if isinstance(cost, Mapping):
         for name in cost:
-            if name not in projections:
-                raise InvalidInputError(f"cost: there is no projection {name!r}.{did_you_mean(name, projections)}")
+            if name not in circuit.projections:
+                known = circuit.projections
+                raise InvalidInputError(f"cost: there is no projection {name!r}.{did_you_mean(name, known)}")
         chosen = dict(cost)
     else:
-        chosen = {name: cost for name, projection in projections.items() if projection.costed}
-    for name, one in chosen.items():
-        if not isinstance(one, Cost):
+        chosen = {name: cost for name, projection in circuit.projections.items() if projection.costed}
+    names: dict[int, list[str]] = {}  # of the projections with the same cost
+    for name, cost_of_name in chosen.items():
+        if not isinstance(cost_of_name, Cost):
             raise InvalidInputError(
-                f"cost: expected a cost such as Power(2) for projection {name!r}, got {type(one).__name__} {one!r}."
+                f"cost: expected a cost such as Power(2) for projection {name!r}, got {type(cost_of_name).__name__} "
+                f"{cost_of_name!r}."
             )
-    terms = {name: one.terms(projections[name]) for name, one in chosen.items()}
+        names.setdefault(id(cost_of_name), []).append(name)
+    answers = [chosen[group[0]].synaptic_terms(circuit, group) for group in names.values()]
+    terms = {name: answer[name] for name in chosen for answer in answers if name in answer}
     _check_dimensions(terms)
     return terms
 
 
 def _check_dimensions(terms: dict[str, list[Term]]) -> None:
     first: tuple[str, Any] | None = None
-    for name, some in terms.items():
-        for term in some:
+    for name, terms_here in terms.items():
+        for term in terms_here:
             if first is None:
                 first = (name, term.dimension)
             elif not _same(first[1], term.dimension):

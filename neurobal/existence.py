@@ -16,7 +16,7 @@ import numpy as np
 from scipy import optimize, sparse
 from scipy.sparse import csgraph
 
-from neurobal.problem import Block, Ground, Problem
+from neurobal.problem import Problem
 
 Array: TypeAlias = np.ndarray
 
@@ -24,13 +24,15 @@ Array: TypeAlias = np.ndarray
 LARGEST_LINEAR_PROGRAM = 30_000
 # A direction is scaled so that what it lowers falls by 1; anything clearly between 0 and 1 separates the two.
 FALLS = 0.5
-# Relative to the fastest unit of a solver that runs away: slower than this is standing still.
+# Of several directions, an earlier one outweighs the next by this factor.
+OUTWEIGHS = 100.0
+# Relative to the fastest node of a solver that runs away: slower than this is standing still.
 RISES = 0.02
 
 
 @dataclass(frozen=True, eq=False)
 class Runaway:
-    """A direction that lowers some costs for ever: strong components (a = b) or a vector of log-scales, per unit.
+    """A direction that lowers some costs for ever: strong components (a = b) or a vector of log-scales, per node.
 
     The last entry belongs to the ground.
     """
@@ -39,7 +41,7 @@ class Runaway:
     direction: Array | None
 
     def lowers(self, a: float | Array, b: float | Array, post: Array, pre: Array) -> Array:
-        """Which synapses between these units (-1: the ground) have no balance."""
+        """Which synapses between these nodes (-1: the ground) have no balance."""
         if self.strong is not None:
             # An end with exponent 0 does not move, as the ground; a self-connection moves by the difference a - b.
             itself = (post == pre) & (post >= 0)
@@ -52,34 +54,41 @@ class Runaway:
         d = self.direction
         return a * d[post] - b * d[pre] < -FALLS
 
-    def levels(self, post: Array, pre: Array) -> Array:
-        """The direction as a vector: ``a level_post - b level_pre < 0`` where cost falls, 0 where not; 0 on the ground.
-
-        ``post`` and ``pre`` are the ends of all costs (-1: the ground).
-        """
+    def heights(self, problem: Problem) -> Array:
+        """A height per node, the ground's last and 0: ``a height_post - b height_pre`` < 0 where cost falls, else 0."""
         if self.direction is not None:
             return self.direction
         assert self.strong is not None
         # SciPy numbers strong components in a topological order of the graph between them, one way or the other.
-        upwards = self.strong[post] >= self.strong[pre]
-        levels = np.where(upwards.all(), -1.0, 1.0) * self.strong
-        return levels - levels[-1]
+        heights = (1.0 if self._any_downwards(problem) else -1.0) * self.strong
+        return heights - heights[-1]
+
+    def _any_downwards(self, problem: Problem) -> bool:
+        """Whether the number of a cost's component is smaller at the end where it comes in."""
+        strong = self.strong
+        assert strong is not None
+
+        def falls(post: Array, pre: Array) -> Array:
+            return strong[post] < strong[pre]
+
+        def rises(post: Array, pre: Array) -> Array:
+            return strong[post] > strong[pre]
+
+        # A negative exponent acts as the opposite direction.
+        return any(block.store.any(falls if block.a > 0 else rises) for block in problem.blocks) or any(
+            bool(np.any(falls(*ground.ends()))) for ground in problem.grounds
+        )
 
 
-def balanced_levels(problem: Problem) -> Array | None:
-    """One level per unit, the ground's last: costs between levels that fall from pre to post have no balance.
+def balanced_heights(problem: Problem) -> Array | None:
+    """One height per node, the ground's last: costs whose height falls from pre to post have no balance.
 
-    None if all costs have one. Of several directions, the ones found first count most.
+    None if all costs have a balance. Of several directions, earlier ones count most.
     """
     total: Array | None = None
     while (runaway := find_runaway(problem)) is not None:
-        ends = [block.entries()[:2] if block.a > 0 else block.entries()[1::-1] for block in problem.blocks]
-        for ground in problem.grounds:
-            there = np.full(ground.unit.shape, -1)
-            ends.append((ground.unit, there) if ground.a > 0 else (there, ground.unit))
-        post, pre = (np.concatenate(side) for side in zip(*ends, strict=True))
-        levels = runaway.levels(post, pre)
-        total = levels if total is None else 100.0 * total + levels
+        heights = runaway.heights(problem)
+        total = heights if total is None else OUTWEIGHS * total + heights
         problem = without(problem, runaway)
     return total
 
@@ -98,7 +107,7 @@ def find_runaway(problem: Problem) -> Runaway | None:
 
 
 def _count(problem: Problem) -> int:
-    return sum(block.log_cost.nnz for block in problem.blocks) + sum(ground.unit.size for ground in problem.grounds)
+    return sum(block.store.nnz for block in problem.blocks) + sum(ground.node.size for ground in problem.grounds)
 
 
 def _between_strong_components(problem: Problem) -> Runaway | None:
@@ -111,21 +120,22 @@ def _between_strong_components(problem: Problem) -> Runaway | None:
     if not problem.grounds:
         labels = np.append(labels, -1)
     runaway = Runaway(labels, None)
-    lowered = any(np.any(runaway.lowers(block.a, block.b, *block.entries()[:2])) for block in problem.blocks) or any(
-        np.any(labels[ground.unit] != labels[-1]) for ground in problem.grounds
-    )
+    lowered = any(
+        block.store.any(lambda post, pre, a=block.a, b=block.b: runaway.lowers(a, b, post, pre))  # type: ignore[misc]
+        for block in problem.blocks
+    ) or any(np.any(labels[ground.node] != labels[-1]) for ground in problem.grounds)
     return runaway if lowered else None
 
 
 def _dead_ends(problem: Problem) -> Runaway | None:
-    """Units with costs on one side only: scaling them down (or up) lowers all of them and raises none."""
+    """Nodes with costs on one side only: scaling them down (or up) lowers all of them and raises none."""
     grows, falls = np.zeros(problem.size, dtype=bool), np.zeros(problem.size, dtype=bool)
     for block in problem.blocks:
-        post, pre, _ = block.entries()
-        (grows if block.a > 0 else falls)[post] = True
-        (falls if block.b > 0 else grows)[pre] = True
+        receiving, sending = block.store.ends()
+        (grows if block.a > 0 else falls)[receiving] = True
+        (falls if block.b > 0 else grows)[sending] = True
     for ground in problem.grounds:
-        (grows if ground.a > 0 else falls)[ground.unit] = True
+        (grows if ground.a > 0 else falls)[ground.node] = True
     direction = falls.astype(float) - grows
     # Long enough that each of their costs falls by 1 at least.
     exponents = [abs(x) for block in problem.blocks for x in (block.a, block.b)] + [abs(g.a) for g in problem.grounds]
@@ -136,17 +146,17 @@ def _by_linear_program(problem: Problem) -> Runaway | None:
     """Maximise Σ t over directions d with ``α d_i - β d_j <= -t``, 0 <= t <= 1: t is 1 for all that can fall."""
     rows, columns, values, count = [], [], [], 0
     for block in problem.blocks:
-        post, pre, _ = block.entries()
+        post, pre, _ = block.store.entries()
         row = count + np.arange(post.size)
         rows += [row, row]
         columns += [post, pre]
         values += [np.full(post.size, block.a), np.full(pre.size, -block.b)]
         count += post.size
     for ground in problem.grounds:
-        rows.append(count + np.arange(ground.unit.size))
-        columns.append(ground.unit)
-        values.append(np.full(ground.unit.size, ground.a))
-        count += ground.unit.size
+        rows.append(count + np.arange(ground.node.size))
+        columns.append(ground.node)
+        values.append(np.full(ground.node.size, ground.a))
+        count += ground.node.size
     if not count:
         return None
     n = problem.size
@@ -170,28 +180,18 @@ def runaway_along(problem: Problem, step: Array) -> Runaway | None:
     largest = np.abs(step).max(initial=0.0)
     if not 0 < largest < np.inf:
         return None
-    # What moves with the fastest unit is running away; differences that stay bounded fade against it.
+    # What moves with the fastest node is running away; differences that stay bounded fade against it.
     direction = np.append(step / largest, 0.0)
-    falls = []
-    for block in problem.blocks:
-        post, pre, _ = block.entries()
-        falls.append(block.a * direction[post] - block.b * direction[pre])
-    falls += [ground.a * direction[ground.unit] for ground in problem.grounds]
-    if max(f.max() for f in falls) > RISES or min(f.min() for f in falls) > -4 * RISES:
+    inner = direction[:-1]
+    changes = [block.store.extremes(block.a * inner, -block.b * inner) for block in problem.blocks]
+    for ground in problem.grounds:
+        change = ground.a * direction[ground.node]
+        changes.append((float(change.min()), float(change.max())))
+    if max(high for _, high in changes) > RISES or min(low for low, _ in changes) > -4 * RISES:
         return None
     return Runaway(None, direction * (FALLS / (2 * RISES)))
 
 
 def without(problem: Problem, runaway: Runaway) -> Problem:
     """The problem that is left when all costs without a balance are left out."""
-
-    def block_mask(block: Block) -> Array:
-        post, pre, _ = block.entries()
-        return ~runaway.lowers(block.a, block.b, post, pre)
-
-    def ground_mask(ground: Ground) -> Array:
-        there = np.full(ground.unit.shape, -1)
-        ends = (ground.unit, there) if ground.a > 0 else (there, ground.unit)
-        return ~runaway.lowers(abs(ground.a), abs(ground.a), *ends)
-
-    return problem.filtered([block_mask(b) for b in problem.blocks], [ground_mask(g) for g in problem.grounds])
+    return problem.without(runaway.lowers)

@@ -1,8 +1,8 @@
 """The value, gradient and curvature of ``C(h)``, in numbers that neither overflow nor lose a weak component.
 
 Around a base point h0, costs are exponentiated once, relative to the largest cost of each connected component; after
-that every evaluation is a pair of sparse matrix-vector products. Components do not interact, so that scale is free
-to choose. `log_balance` gives the same sums in logarithms: slower, but without limits, for problems of any range.
+that every evaluation is one pass over the synapses. Components do not interact, so that scale is free to choose.
+`log_balance` gives the same sums in logarithms: slower, but without limits, for problems of any range.
 """
 
 from __future__ import annotations
@@ -11,28 +11,31 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from scipy import sparse
 
-from neurobal.problem import Block, Ground, Problem, log_sums
+from neurobal.logarithms import log_sums
+from neurobal.problem import Block, Ground, Problem
+from neurobal.stores import Shift
 
 Array: TypeAlias = np.ndarray
+
+CAP = 700.0  # of a logarithm, so that its exponential is a float, and sums of many are
 
 
 @dataclass(frozen=True)
 class Imbalance:
-    """How far from balance: the largest relative imbalance of a component, and of a single unit."""
+    """How far from balance: the largest relative imbalance of a component, and of a single node."""
 
     total: float
     worst_unit: float
 
     def within(self, tol: float) -> bool:
-        """Balanced to ``tol``: the components to tol, and no unit forgotten (√tol)."""
+        """Whether every component is balanced to ``tol``, and every node to √tol."""
         return self.total <= tol and self.worst_unit <= tol**0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """The potential at one h: ``incoming`` and ``outgoing`` cost per unit (the two halves of ∂C/∂h), ``curvature`` (the
+    """The potential at one h: ``incoming`` and ``outgoing`` cost per node (the two halves of ∂C/∂h), ``curvature`` (the
     Hessian's diagonal), and per component the ``cost`` Σ c and the ``mass`` Σ p c, relative to the component's scale.
     """
 
@@ -51,7 +54,7 @@ class Point:
 
 
 class Potential:
-    """``C(h)`` around ``base``. ``evaluations`` counts pairs of sparse matrix-vector products."""
+    """``C(h)`` around ``base``. ``evaluations`` counts passes over all synapses."""
 
     def __init__(self, problem: Problem, base: Array | None = None) -> None:
         self.problem = problem
@@ -62,69 +65,49 @@ class Potential:
         """Exponentiate the costs anew, around another base point."""
         problem, self.base = self.problem, base
         self.log_scale = self._component_scales()
-        self.matrices = [(block, self._exponentiated(block)) for block in problem.blocks]
-        # scipy makes a new object at each `.T`; keep them.
-        self._transposed = [matrix.T for _, matrix in self.matrices]
+        unit = float(self.log_scale[0]) if problem.n_components == 1 else self.log_scale[problem.labels]
+        self.costs = [(block, block.store.costs(self._shift(block), unit)) for block in problem.blocks]
         self.grounds = [
-            (g, np.exp(self._log_ground(g) - self.log_scale[problem.labels[g.unit]])) for g in problem.grounds
+            (g, np.exp(self._log_ground(g) - self.log_scale[problem.labels[g.node]])) for g in problem.grounds
         ]
 
-    def _log_block(self, block: Block) -> Array:
-        if not self.base.any():
-            return block.log_cost.data
-        matrix = block.log_cost
-        logs = np.repeat(block.power * block.a * self.base, np.diff(matrix.indptr))
-        logs -= (block.power * block.b * self.base)[matrix.indices]
-        logs += matrix.data
-        return logs
+    def _shift(self, block: Block) -> Shift:
+        return shift(block, self.base) if self.base.any() else None
 
     def _log_ground(self, ground: Ground) -> Array:
-        return ground.log_cost + ground.power * ground.a * self.base[ground.unit]
+        return ground.log_cost + ground.power * ground.a * self.base[ground.node]
 
     def _component_scales(self) -> Array:
         """The largest log-cost of each component at the base point."""
         problem = self.problem
         scale = np.full(problem.n_components, -np.inf)
         for block in problem.blocks:
-            logs = self._log_block(block)
-            if problem.n_components == 1:
-                scale[0] = max(scale[0], logs.max())
-            else:
-                filled = np.flatnonzero(np.diff(block.log_cost.indptr))
-                np.maximum.at(scale, problem.labels[filled], np.maximum.reduceat(logs, block.log_cost.indptr[filled]))
+            np.maximum.at(scale, problem.labels, block.store.largest(self._shift(block)))
         for ground in problem.grounds:
-            np.maximum.at(scale, problem.labels[ground.unit], self._log_ground(ground))
+            np.maximum.at(scale, problem.labels[ground.node], self._log_ground(ground))
         return np.where(scale == -np.inf, 0.0, scale)
 
-    def _exponentiated(self, block: Block) -> sparse.csr_array:
-        matrix = block.log_cost
-        if self.problem.n_components == 1:
-            data = self._log_block(block) - self.log_scale[0]
-        else:
-            data = np.repeat(-self.log_scale[self.problem.labels], np.diff(matrix.indptr))
-            data += self._log_block(block)
-        np.exp(data, out=data)
-        return sparse.csr_array((data, matrix.indices, matrix.indptr), shape=matrix.shape)
-
     def by_component(self, values: Array) -> Array:
-        """Sums over the units of each component."""
+        """Sums over the nodes of each component."""
         if self.problem.n_components == 1:
             return np.array([values.sum()])
         return np.bincount(self.problem.labels, values, minlength=self.problem.n_components)
 
     def at(self, h: Array) -> Point:
-        """Evaluate the potential: one pair of sparse products a block."""
+        """Evaluate the potential: one pass over the synapses."""
         n = self.problem.size
         incoming, outgoing, curvature = np.zeros(n), np.zeros(n), np.zeros(n)
         cost, mass = np.zeros(self.problem.n_components), np.zeros(self.problem.n_components)
         factors = []
         x = h - self.base
         with np.errstate(over="ignore", invalid="ignore"):
-            for (block, matrix), transposed in zip(self.matrices, self._transposed, strict=True):
+            for block, costs in self.costs:
                 alpha, beta = block.power * block.a, block.power * block.b
                 s = np.exp(alpha * x)
                 t = 1.0 / s if alpha == beta else np.exp(-beta * x)
-                received, sent = s * (matrix @ t), t * (transposed @ s)
+                received, sent = costs.sums(t, s)
+                received *= s
+                sent *= t
                 for exponent, sums in ((alpha, received), (-beta, sent)):
                     half = incoming if exponent > 0 else outgoing
                     half += abs(exponent) * sums
@@ -133,14 +116,14 @@ class Potential:
                 cost += received
                 mass += block.power * received
                 factors.append((s, t))
-            self.evaluations += bool(self.matrices)
+            self.evaluations += bool(self.costs)
             for ground, values in self.grounds:
-                alpha, unit = ground.power * ground.a, ground.unit
-                sums = values * np.exp(alpha * x[unit])
+                alpha, node = ground.power * ground.a, ground.node
+                sums = values * np.exp(alpha * x[node])
                 half = incoming if alpha > 0 else outgoing
-                half[unit] += abs(alpha) * sums
-                curvature[unit] += alpha**2 * sums
-                labels = self.problem.labels[unit]
+                half[node] += abs(alpha) * sums
+                curvature[node] += alpha**2 * sums
+                labels = self.problem.labels[node]
                 cost += np.bincount(labels, sums, minlength=cost.size)
                 mass += np.bincount(labels, ground.power * sums, minlength=cost.size)
         return Point(h, incoming, outgoing, curvature, cost, mass, factors)
@@ -148,10 +131,10 @@ class Potential:
     def hessian_product(self, point: Point, v: Array) -> Array:
         """The Hessian at ``point`` times ``v``: ``Aᵀ diag(c) A v`` with A the matrix of exponents."""
         product = point.curvature * v
-        for (block, matrix), transposed, (s, t) in zip(self.matrices, self._transposed, point.factors, strict=True):
-            coupling = block.power**2 * block.a * block.b
-            product -= coupling * (s * (matrix @ (t * v)) + t * (transposed @ (s * v)))
-        self.evaluations += bool(self.matrices)
+        for (block, costs), (s, t) in zip(self.costs, point.factors, strict=True):
+            received, sent = costs.sums(t * v, s * v)
+            product -= block.power**2 * block.a * block.b * (s * received + t * sent)
+        self.evaluations += bool(self.costs)
         return product
 
     def total_cost(self, point: Point) -> float:
@@ -160,7 +143,7 @@ class Potential:
             return float(np.dot(np.exp(self.log_scale), point.cost))
 
     def imbalance(self, point: Point) -> Imbalance:
-        """Imbalance at ``point``: per component Σ|in - out| / Σ p c; per unit |in - out| / (in + out)."""
+        """Imbalance at ``point``: per component Σ|in - out| / Σ p c; per node |in - out| / (in + out)."""
         gap = np.abs(point.gradient)
         total = self.by_component(gap)
         both = point.incoming + point.outgoing
@@ -168,6 +151,11 @@ class Potential:
             float(np.max(np.divide(total, point.mass, out=np.zeros(total.shape), where=point.mass > 0), initial=0.0)),
             float(np.max(np.divide(gap, both, out=np.zeros_like(gap), where=both > 0), initial=0.0)),
         )
+
+
+def shift(block: Block, h: Array) -> tuple[Array, Array]:
+    """What the log-costs of a block change by at ``h``: its post- and its presynaptic part."""
+    return block.power * block.a * h, -(block.power * block.b * h)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,29 +177,26 @@ def log_balance(problem: Problem, h: Array) -> LogPoint:
     mass = np.full(problem.n_components, -np.inf)
     log_cost = -np.inf
 
-    def collect(exponent: float, power: float, unit: Array, logs: Array, counts: bool) -> None:
+    def collect(exponent: float, power: float, plain: Array, counts: bool) -> None:
         nonlocal mass, log_cost
-        if exponent:
-            row = 0 if exponent > 0 else 1
-            plain = log_sums(unit, logs, n)
-            sums[row] = np.logaddexp(sums[row], plain + np.log(abs(exponent)))
-            sums[row + 2] = np.logaddexp(sums[row + 2], plain + 2 * np.log(abs(exponent)))
-            if counts:
-                filled = plain > -np.inf
-                log_cost = float(np.logaddexp(log_cost, np.logaddexp.reduce(plain)))
-                mass = np.logaddexp(
-                    mass, log_sums(problem.labels[filled], plain[filled] + np.log(power), problem.n_components)
-                )
+        row = 0 if exponent > 0 else 1
+        sums[row] = np.logaddexp(sums[row], plain + np.log(abs(exponent)))
+        sums[row + 2] = np.logaddexp(sums[row + 2], plain + 2 * np.log(abs(exponent)))
+        if counts:
+            filled = plain > -np.inf
+            log_cost = float(np.logaddexp(log_cost, np.logaddexp.reduce(plain)))
+            mass = np.logaddexp(
+                mass, log_sums(problem.labels[filled], plain[filled] + np.log(power), problem.n_components)
+            )
 
     for block in problem.blocks:
-        post, pre, logs = block.entries()
-        alpha, beta = block.power * block.a, block.power * block.b
-        logs = logs + alpha * h[post] - beta * h[pre]
-        collect(alpha, block.power, post, logs, True)
-        collect(-beta, block.power, pre, logs, False)
+        received, sent = block.store.log_sums(shift(block, h))
+        collect(block.power * block.a, block.power, received, True)
+        collect(-block.power * block.b, block.power, sent, False)
     for ground in problem.grounds:
         alpha = ground.power * ground.a
-        collect(alpha, ground.power, ground.unit, ground.log_cost + alpha * h[ground.unit], True)
+        logs = ground.log_cost + alpha * h[ground.node]
+        collect(alpha, ground.power, log_sums(ground.node, logs, n), True)
 
     incoming, outgoing = sums[0], sums[1]
     with np.errstate(invalid="ignore"):
@@ -219,7 +204,7 @@ def log_balance(problem: Problem, h: Array) -> LogPoint:
         gap = np.abs(np.tanh(0.5 * (incoming - outgoing)))  # |in - out| / (in + out)
     gap[~problem.connected] = 0.0
     scale = mass[problem.labels]
-    both = np.exp(np.minimum(np.logaddexp(incoming, outgoing) - np.where(np.isfinite(scale), scale, 0.0), 700.0))
+    both = np.exp(np.minimum(np.logaddexp(incoming, outgoing) - np.where(np.isfinite(scale), scale, 0.0), CAP))
     total = np.bincount(problem.labels, gap * np.where(problem.connected, both, 0.0), minlength=1)
     imbalance = Imbalance(float(total.max(initial=0.0)), float(gap.max(initial=0.0)))
     return LogPoint(incoming, outgoing, (slopes[0], slopes[1]), log_cost, imbalance)

@@ -1,6 +1,6 @@
-"""The flat convex problem: minimise ``C(h) = Σ_e c_e exp(α_e h_i - β_e h_j)`` over one log-scale h per unit.
+"""The flat convex problem: minimise ``C(h) = Σ_e c_e exp(α_e h_i - β_e h_j)`` over one log-scale h per node.
 
-A *unit* is what has one h of its own: a free neuron, or a group of tied ones. All pinned neurons form one node, the
+A *node* is what has one h of its own: a free neuron, or a group of tied ones. All pinned neurons form one more, the
 ground, where h = 0. Synapses with the same exponents form one sparse matrix, so that all incoming and outgoing sums
 cost one pair of matrix-vector products and no exponential per synapse:
 
@@ -12,7 +12,7 @@ around a reference point and relative to the largest one in each connected compo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -22,77 +22,36 @@ from scipy.sparse import csgraph
 
 from neurobal.circuit import Circuit
 from neurobal.cost import Term
+from neurobal.logarithms import log_sums
+from neurobal.nodes import GROUND, Nodes
+from neurobal.stores import InMemory, SynapseStore
 
 Array: TypeAlias = np.ndarray
 
 
-class Units:
-    """Which neuron belongs to which unit: ``table[population]`` holds unit numbers, -1 on the ground."""
-
-    def __init__(self, circuit: Circuit) -> None:
-        self.table: dict[str, Array] = {}
-        self.size = 0
-        for name, population in circuit.populations.items():
-            if population.tied is None:
-                groups = np.arange(population.size)
-            else:
-                # Every untied neuron (negative label) gets a label of its own behind the last one in use.
-                labels = population.tied.copy()
-                alone = labels < 0
-                labels[alone] = labels.max(initial=-1) + 1 + np.arange(alone.sum())
-                groups = np.unique(labels, return_inverse=True)[1]
-            grounded = np.zeros(groups.max(initial=-1) + 1, dtype=bool)
-            grounded[groups[population.pinned]] = True  # a pinned neuron pins all that it is tied to
-            numbers = np.where(grounded, -1, self.size + np.cumsum(~grounded) - 1)
-            self.table[name] = numbers[groups].astype(np.int32)
-            self.size += int((~grounded).sum())
-        # With one population of free, untied neurons, neurons and units have the same numbers: nothing to look up.
-        self._same = len(self.table) == 1 and all(np.array_equal(t, np.arange(t.size)) for t in self.table.values())
-
-    def of(self, population: str | None, index: Array) -> Array:
-        """Unit numbers of neurons, by population (None: the constant unit behind biases) and index."""
-        if population is None:
-            return np.full(index.shape, -1, dtype=np.int32)
-        return index if self._same else self.table[population][index]
-
-    def spread(self, h: Array) -> dict[str, Array]:
-        """Log-scales per unit as log-scales per neuron, by population."""
-        with_ground = np.append(h, 0.0)
-        return {name: with_ground[numbers] for name, numbers in self.table.items()}
-
-    def name(self, unit: int) -> str:
-        """A name for messages: the neuron that the unit stands for."""
-        for population, numbers in self.table.items():
-            members = np.flatnonzero(numbers == unit)
-            if members.size:
-                more = f" (tied to {members.size - 1} more)" if members.size > 1 else ""
-                return f"{population}[{members[0]}]{more}"
-        return f"unit {unit}"
-
-
 @dataclass(frozen=True, eq=False)
 class Block:
-    """Costs between free units with exponents ``power * (a, b)``; ``log_cost`` is (post, pre), in CSR form."""
+    """Costs between free nodes with exponents ``power * (a, b)``."""
 
     power: float
     a: float
     b: float
-    log_cost: sparse.csr_array
-
-    def entries(self) -> tuple[Array, Array, Array]:
-        """Postsynaptic units, presynaptic units and log-costs, one entry a synapse."""
-        rows = np.repeat(np.arange(self.log_cost.shape[0], dtype=np.int32), np.diff(self.log_cost.indptr))
-        return rows, self.log_cost.indices, self.log_cost.data
+    store: SynapseStore
 
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """Costs ``exp(log_cost + power * a * h)`` between one unit and the ground; ``a < 0`` where the unit sends."""
+    """Costs ``exp(log_cost + power * a * h)`` between one node and the ground; ``a < 0`` where the node sends."""
 
     power: float
     a: float
-    unit: Array
+    node: Array
     log_cost: Array
+
+    def ends(self) -> tuple[Array, Array]:
+        """Post- and presynaptic nodes, as if it were synapses with a positive exponent."""
+        there = np.full(self.node.shape, GROUND, dtype=np.int32)
+        return (self.node, there) if self.a > 0 else (there, self.node)
 
 
 class Problem:
@@ -100,29 +59,28 @@ class Problem:
 
     Attributes
     ----------
-    size : number of units
+    size : number of nodes
     blocks, grounds : the costs
-    labels : component of each unit; units are connected by costs, not through the ground, where nothing moves
+    labels : component of each node; nodes are connected by costs, not through the ground, where nothing moves
     symmetric : every synapse has a = b, so that a common shift of a component without ground changes nothing
-    strongly_connected : every unit reaches every other one, without the ground
+    strongly_connected : every node reaches every other one, without the ground
     """
 
     def __init__(self, size: int, blocks: Iterable[Block], grounds: Iterable[Ground]) -> None:
         self.size = size
-        self.blocks = [block for block in blocks if block.log_cost.nnz]
-        self.grounds = [ground for ground in grounds if ground.unit.size]
+        self.blocks = [block for block in blocks if block.store.nnz]
+        self.grounds = [ground for ground in grounds if ground.node.size]
         self.symmetric = all(block.a == block.b for block in self.blocks)
         self.strongly_connected = False
         self.n_components, self.labels = self._components()
         self.grounded = np.zeros(self.n_components, dtype=bool)
         for ground in self.grounds:
-            self.grounded[self.labels[ground.unit]] = True
-        self.connected = np.zeros(size, dtype=bool)  # units that have a cost at all
+            self.grounded[self.labels[ground.node]] = True
+        self.connected = np.zeros(size, dtype=bool)  # nodes that have a cost at all
         for block in self.blocks:
-            self.connected |= np.diff(block.log_cost.indptr) > 0
-            self.connected[block.log_cost.indices] = True
+            self.connected |= np.logical_or(*block.store.ends())
         for ground in self.grounds:
-            self.connected[ground.unit] = True
+            self.connected[ground.node] = True
 
     def structure(self, *, with_ground: bool = False) -> sparse.csr_array:
         """Who sends to whom at a cost, as a (post, pre) matrix; the ground is its last row and column if asked for.
@@ -130,17 +88,17 @@ class Problem:
         A negative exponent acts as the opposite direction.
         """
         if len(self.blocks) == 1 and not with_ground:
-            return self.blocks[0].log_cost
+            return self.blocks[0].store.structure()
         size = self.size + with_ground
         rows, columns = [], []
         for block in self.blocks:
-            post, pre, _ = block.entries()
+            post, pre, _ = block.store.entries()
             rows.append(post if block.a > 0 else pre)
             columns.append(pre if block.a > 0 else post)
         for ground in self.grounds if with_ground else ():
-            here, there = ground.unit, np.full(ground.unit.shape, self.size, dtype=np.int32)
-            rows.append(here if ground.a > 0 else there)
-            columns.append(there if ground.a > 0 else here)
+            post, pre = (np.where(end == GROUND, self.size, end) for end in ground.ends())
+            rows.append(post)
+            columns.append(pre)
         post, pre = _joined(rows), _joined(columns)
         return sparse.csr_array((np.ones(post.size), (post, pre)), shape=(size, size))
 
@@ -155,49 +113,53 @@ class Problem:
 
     def log_range(self) -> float:
         """Largest minus smallest log-cost."""
-        low = min((x.min() for x in self._log_costs()), default=0.0)
-        high = max((x.max() for x in self._log_costs()), default=0.0)
-        return float(high - low)
-
-    def _log_costs(self) -> Iterable[Array]:
-        yield from (block.log_cost.data for block in self.blocks)
-        yield from (ground.log_cost for ground in self.grounds)
+        ranges = [block.store.log_range() for block in self.blocks]
+        ranges += [(float(ground.log_cost.min()), float(ground.log_cost.max())) for ground in self.grounds]
+        return max((high for _, high in ranges), default=0.0) - min((low for low, _ in ranges), default=0.0)
 
     def slopes(self) -> tuple[float, float]:
-        """Smallest and largest exponent of any unit in any cost."""
+        """Smallest and largest exponent of any node in any cost."""
         exponents = [abs(block.power * x) for block in self.blocks for x in (block.a, block.b)]
         exponents += [abs(ground.power * ground.a) for ground in self.grounds]
         return min(exponents, default=1.0), max(exponents, default=1.0)
 
-    def filtered(self, keep_block: list[Array], keep_ground: list[Array]) -> Problem:
-        """The problem with some costs only: a mask per block and per ground."""
+    def shiftable(self) -> Array:
+        """The nodes of components whose costs a common shift of h does not change: no ground, a = b throughout."""
+        fixed = self.grounded.copy()
+        for block in self.blocks:
+            if block.a != block.b:
+                fixed[self.labels[block.store.ends()[1]]] = True
+        return self.connected & ~fixed[self.labels]
+
+    def without(self, lost: Callable[[float, float, Array, Array], Array]) -> Problem:
+        """The problem without the costs that are ``lost``, a function of a, b, post- and presynaptic nodes."""
         blocks = []
-        for block, keep in zip(self.blocks, keep_block, strict=True):
-            post, pre, log_cost = block.entries()
-            blocks.append(Block(block.power, block.a, block.b,
-                                _by_rows(post[keep], pre[keep], log_cost[keep], self.size)))  # fmt: skip
-        grounds = [
-            Ground(g.power, g.a, g.unit[keep], g.log_cost[keep])
-            for g, keep in zip(self.grounds, keep_ground, strict=True)
-        ]
+        for block in self.blocks:
+            a, b = block.a, block.b
+            remaining = block.store.filtered(lambda post, pre, a=a, b=b: ~lost(a, b, post, pre))  # type: ignore[misc]
+            blocks.append(Block(block.power, a, b, remaining))
+        grounds = []
+        for ground in self.grounds:
+            keep = ~lost(abs(ground.a), abs(ground.a), *ground.ends())
+            grounds.append(Ground(ground.power, ground.a, ground.node[keep], ground.log_cost[keep]))
         return Problem(self.size, blocks, grounds)
 
     def restricted(self, free: Array, h: Array) -> tuple[Problem, Array]:
-        """The problem of the units in mask ``free``, as steps from ``h``, all others held; and their numbers."""
-        units = np.flatnonzero(free)
+        """The problem of the nodes in mask ``free`` as steps from ``h``, where all others stay; and their numbers."""
+        nodes = np.flatnonzero(free)
         number = np.full(self.size, -1, dtype=np.int32)
-        number[units] = np.arange(units.size)
-        builder = _Builder(units.size)
+        number[nodes] = np.arange(nodes.size)
+        builder = _Builder(nodes.size)
         for block in self.blocks:
-            post, pre, log_cost = block.entries()
+            post, pre, log_cost = block.store.entries()
             touched = free[post] | free[pre]
             post, pre, log_cost = post[touched], pre[touched], log_cost[touched]
             here = log_cost + block.power * (block.a * h[post] - block.b * h[pre])
             builder.add(block.power, block.a, block.b, number[post], number[pre], here)
         for ground in self.grounds:
-            unit, log_cost = ground.unit[free[ground.unit]], ground.log_cost[free[ground.unit]]
-            builder.add_ground(ground.power, ground.a, number[unit], log_cost + ground.power * ground.a * h[unit])
-        return builder.problem(), units
+            node, log_cost = ground.node[free[ground.node]], ground.log_cost[free[ground.node]]
+            builder.add_ground(ground.power, ground.a, number[node], log_cost + ground.power * ground.a * h[node])
+        return builder.problem(), nodes
 
 
 class _Builder:
@@ -209,7 +171,7 @@ class _Builder:
         self._grounds: dict[tuple[float, float], list[tuple[Array, Array]]] = {}
 
     def add(self, power: float, a: float, b: float, post: Array, pre: Array, log_cost: Array) -> None:
-        """Add costs with exponents power * (a, b) between units (-1: the ground)."""
+        """Add costs with exponents power * (a, b) between nodes (-1: the ground)."""
         itself = post == pre
         free_post, free_pre = a != 0 and post >= 0, b != 0 and pre >= 0
         between = ~itself & free_post & free_pre
@@ -224,56 +186,50 @@ class _Builder:
         itself = (post == pre) & (post >= 0)
         free_post, free_pre = (post >= 0) & (a != 0), (pre >= 0) & (b != 0)
         # A self-connection moves by λ^(a - b), as one that comes from the ground with that exponent.
-        for exponent, mask, unit in (
+        for exponent, mask, node in (
             (a - b, itself, post),
             (a, free_post & ~free_pre & ~itself, post),
             (-b, free_pre & ~free_post & ~itself, pre),
         ):
             if exponent and mask.any():
-                self.add_ground(power, exponent, unit[mask], log_cost[mask])
+                self.add_ground(power, exponent, node[mask], log_cost[mask])
 
-    def add_ground(self, power: float, a: float, unit: Array, log_cost: Array) -> None:
-        self._grounds.setdefault((power, a), []).append((unit, log_cost))
+    def add_ground(self, power: float, a: float, node: Array, log_cost: Array) -> None:
+        self._grounds.setdefault((power, a), []).append((node, log_cost))
 
     def problem(self) -> Problem:
         blocks, grounds = [], []
         for (power, a, b), synapses in self._blocks.items():
             post, pre, log_cost = (_joined(parts) for parts in zip(*synapses, strict=True))
-            blocks.append(Block(power, a, b, _by_rows(post, pre, log_cost, self.size)))
+            blocks.append(Block(power, a, b, InMemory.of_synapses(post, pre, log_cost, self.size)))
         for (power, a), lists in self._grounds.items():
-            unit, log_cost = (_joined(parts) for parts in zip(*lists, strict=True))
-            grounds.append(Ground(power, a, *_merged_by_unit(unit, log_cost, self.size)))
+            node, log_cost = (_joined(parts) for parts in zip(*lists, strict=True))
+            grounds.append(Ground(power, a, *_merged_by_node(node, log_cost, self.size)))
         return Problem(self.size, blocks, grounds)
 
 
-def build(circuit: Circuit, units: Units, terms: Mapping[str, list[Term]]) -> Problem:
-    """The flat problem of a circuit under cost terms (by projection name). Zero weights are absent synapses."""
-    builder = _Builder(units.size)
-    for name, some in terms.items():
+def build(circuit: Circuit, nodes: Nodes, terms: Mapping[str, list[Term]], counted: Mapping[str, Array]) -> Problem:
+    """The flat problem of a circuit under cost terms (by projection name). Zero weights are absent synapses.
+
+    ``counted`` holds a mask for projections of which some synapses are left out.
+    """
+    builder = _Builder(nodes.size)
+    for name, terms_here in terms.items():
         projection = circuit.projections[name]
-        post = units.of(projection.post, projection.post_index)
-        pre = units.of(projection.pre, projection.pre_index)
+        post = nodes.of(projection.post, projection.post_index)
+        pre = nodes.of(projection.pre, projection.pre_index)
         a, b = projection.exponents
-        for term in some:
-            log_cost = log_costs(projection.weight, term)
+        for term in terms_here:
+            log_cost = term.log_of(projection.weight)
+            if name in counted:
+                log_cost[~counted[name]] = -np.inf
             present = log_cost > -np.inf
-            for (one_a, one_b), mask in _exponent_groups(a, b, present):
+            for exponents, mask in _exponent_groups(a, b, present):
                 if mask is None:
-                    builder.add(term.power, one_a, one_b, post, pre, log_cost)
+                    builder.add(term.power, *exponents, post, pre, log_cost)
                 else:
-                    builder.add(term.power, one_a, one_b, post[mask], pre[mask], log_cost[mask])
+                    builder.add(term.power, *exponents, post[mask], pre[mask], log_cost[mask])
     return builder.problem()
-
-
-def log_costs(weight: Array, term: Term) -> Array:
-    """The logarithm of `Term.of`, -inf where there is no cost."""
-    with np.errstate(divide="ignore"):
-        log_cost = np.abs(weight, dtype=np.float64)
-        np.log(log_cost, out=log_cost)
-        log_cost *= term.power
-        if np.ndim(term.weight) or term.weight != 1:
-            log_cost += np.log(term.weight)
-    return log_cost
 
 
 def _exponent_groups(
@@ -296,37 +252,7 @@ def _joined(parts: Iterable[Array]) -> Array:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _by_rows(post: Array, pre: Array, log_cost: Array, size: int) -> sparse.csr_array:
-    """A CSR matrix of log-costs; several synapses between the same two units become one, log(Σ exp)."""
-    if post.size and np.any(post[1:] < post[:-1]):
-        order = np.argsort(post, kind="stable")
-        post, pre, log_cost = post[order], pre[order], log_cost[order]
-    indptr = np.zeros(size + 1, dtype=np.int32 if post.size < 2**31 else np.int64)
-    np.cumsum(np.bincount(post, minlength=size), out=indptr[1:])
-    # SciPy sorts in place, and these arrays may belong to the circuit.
-    matrix = sparse.csr_array((log_cost, pre, indptr), shape=(size, size))
-    if not matrix.has_sorted_indices:
-        matrix = matrix.sorted_indices()
-    if matrix.has_canonical_format:
-        return matrix
-    first = np.ones(post.size, dtype=bool)
-    first[1:] = (post[1:] != post[:-1]) | (matrix.indices[1:] != matrix.indices[:-1])
-    starts = np.flatnonzero(first)
-    np.cumsum(np.bincount(post[starts], minlength=size), out=indptr[1:])
-    merged = np.logaddexp.reduceat(matrix.data, starts)
-    return sparse.csr_array((merged, matrix.indices[starts], indptr), shape=(size, size))
-
-
-def _merged_by_unit(unit: Array, log_cost: Array, size: int) -> tuple[Array, Array]:
-    total = log_sums(unit, log_cost, size)
-    units = np.flatnonzero(total > -np.inf)
-    return units, total[units]
-
-
-def log_sums(index: Array, log_values: Array, size: int) -> Array:
-    """``log Σ exp(log_values)`` of the entries with each index; -inf where there is none."""
-    top = np.full(size, -np.inf)
-    np.maximum.at(top, index, log_values)
-    reference = np.where(top == -np.inf, 0.0, top)
-    with np.errstate(divide="ignore"):
-        return reference + np.log(np.bincount(index, np.exp(log_values - reference[index]), minlength=size))
+def _merged_by_node(node: Array, log_cost: Array, size: int) -> tuple[Array, Array]:
+    total = log_sums(node, log_cost, size)
+    nodes = np.flatnonzero(total > -np.inf)
+    return nodes, total[nodes]

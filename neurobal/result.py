@@ -6,7 +6,7 @@ import html
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -14,12 +14,15 @@ from neurobal.certificate import Certificate, certify
 from neurobal.circuit import Circuit, Writing
 from neurobal.errors import NeurobalError
 
+if TYPE_CHECKING:
+    from neurobal.formulation import Formulation
+
 Array: TypeAlias = np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Excluded:
-    """Synapses of one projection that have no balance: their numbers, how many the projection has, and why."""
+    """The ``synapses`` (numbers) of one projection that have no balance, ``of`` how many, and the ``reason``."""
 
     projection: str
     synapses: Array
@@ -27,7 +30,8 @@ class Excluded:
     reason: str
 
     def __str__(self) -> str:
-        return f"{self.synapses.size:,} of {self.of:,} synapses {self.projection}: {self.reason}"
+        name = "synapses" if self.projection == "synapses" else f"synapses {self.projection}"
+        return f"{self.synapses.size:,} of {self.of:,} {name}: {self.reason}"
 
     __repr__ = __str__
 
@@ -39,16 +43,16 @@ class Balance:
     Attributes
     ----------
     success, status, message : as in SciPy
-        Whether the tolerance was met, in a word and in a sentence.
+        Whether the tolerance was met: as a bool, as the solver's reason to stop, and as a sentence.
     method, iterations, evaluations
         An evaluation is one pass over all synapses (a pair of sparse matrix-vector products).
     cost_before, cost : float
         Total cost of all costed synapses that were not left out.
     imbalance_before, imbalance : float
-        Σ_units |in - out| / Σ c per connected component, over the synapses that a rescaling can change; the largest
-        one.
+        The largest Σ |in - out| / Σ p c of a connected component; sums over its free neurons (tied ones as one), and
+        over the synapses that a rescaling can change. c is the cost of a synapse, p its power.
     worst_unit : float
-        The largest |in - out| / (in + out) of a unit.
+        The largest |in - out| / (in + out) of a free neuron, or of a group of tied ones.
     excluded : tuple of Excluded
         Synapses without a balance, by projection. They are rescaled as their neurons are, but were not counted.
     scale : array, or dict of arrays by population
@@ -57,6 +61,8 @@ class Balance:
         The balanced weights.
     before, circuit : Circuit
         Snapshots of the network as it was, and as it is when balanced.
+    formulation : Formulation
+        The balanced network under its cost: what the analyses need to know of it.
     certificate : Certificate
         The proof that the function is preserved.
     history : recarray
@@ -78,6 +84,7 @@ class Balance:
     log_scale: dict[str, Array]
     before: Circuit
     circuit: Circuit
+    formulation: Formulation
     history: np.recarray
     dyadic: bool
     _writings: list[Writing] = field(default_factory=list)  # the last one, if any
@@ -129,8 +136,7 @@ class Balance:
         if binding is None:
             raise NeurobalError(
                 "Balance.apply: there is nothing to write to. A matrix or Circuit is never changed; take the "
-                "balanced weights "
-                "from result.weights or result.circuit."
+                "balanced weights from result.weights or result.circuit."
             )
         if self.is_applied():
             raise NeurobalError(

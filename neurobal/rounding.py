@@ -1,14 +1,23 @@
-"""Scales that are powers of two: the step of log λ with which every power of λ that is used changes no mantissa."""
+"""Rounding scales to powers of two, so that multiplying by every power of λ that is used changes no mantissa."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 from fractions import Fraction
+from typing import TypeAlias
 
+import numpy as np
+
+from neurobal.circuit import Circuit
 from neurobal.errors import InvalidInputError
+from neurobal.problem import Problem
+from neurobal.solvers.contract import Meter
 
-LARGEST_DENOMINATOR = 24
+Array: TypeAlias = np.ndarray
+
+LARGEST_DENOMINATOR = 24  # exponents are told from irrational numbers by fractions up to this denominator
+ROUNDINGS = 16  # common shifts of h that are tried before it is rounded
 
 
 def common_step(powers: Iterable[float]) -> int:
@@ -26,3 +35,23 @@ def common_step(powers: Iterable[float]) -> int:
             )
         step = math.lcm(step, fraction.denominator)
     return step
+
+
+def quantum(circuit: Circuit) -> float:
+    """The step of h = log λ with which every power of λ that the circuit uses moves by whole powers of two."""
+    powers = [np.ravel(e) for p in circuit for e in (p.post_exponent, p.pre_exponent)]
+    powers += [np.ravel(p.power) for population in circuit.populations.values() for p in population.parameters.values()]
+    if circuit.binding is not None:
+        powers += [np.ravel(exponents) for exponents in circuit.binding.exponents().values()]
+    return common_step(np.unique(np.concatenate(powers)).tolist()) * math.log(2)
+
+
+def rounded(problem: Problem, h: Array, step: float) -> Array:
+    """``h`` rounded to multiples of ``step``, in the cheapest of several ways; 0 where all cost more than that.
+
+    A common shift of h costs nothing before rounding, but decides which nodes are rounded up and which down.
+    """
+    members, meter = problem.shiftable(), Meter(problem)
+    shifts = np.arange(ROUNDINGS) / ROUNDINGS * step if members.any() else [0.0]
+    tries = [np.rint((h - np.where(members, shift, 0.0)) / step) * step for shift in shifts]
+    return min([*tries, np.zeros_like(h)], key=lambda candidate: meter(candidate)[0])

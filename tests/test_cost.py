@@ -242,13 +242,61 @@ def test_a_cost_can_put_no_term_on_a_projection(two: nb.Circuit) -> None:
     class Internal(nb.Cost):
         """Somebody's own cost: only what stays within a population."""
 
-        def terms(self, projection: nb.Projection) -> list:
-            return nb.Power(2).terms(projection) if projection.pre == projection.post else []
+        def synaptic_terms(self, circuit: nb.Circuit, projections: object) -> dict:
+            inner = [name for name in projections if circuit.projections[name].pre == circuit.projections[name].post]
+            return nb.Power(2).synaptic_terms(circuit, inner)
 
-    assert [len(t) for t in terms_by_projection(Internal(), two.projections).values()] == [1, 0, 0, 1]
+    assert list(terms_by_projection(Internal(), two)) == ["A->A", "B->B"]
     assert nb.balance(two, cost=Internal()).success
+    assert nb.balance(two, cost=Internal() + 0.0 * nb.Power(2)).success
     with pytest.raises(nb.InvalidInputError, match=r"Internal has no method powers\(\)"):
         Internal().powers()
+
+
+def test_a_cost_is_asked_once_with_the_whole_circuit(two: nb.Circuit) -> None:
+    asked = []
+
+    class Spy(nb.Cost):
+        def synaptic_terms(self, circuit: nb.Circuit, projections: object) -> dict:
+            asked.append((list(circuit.populations), list(projections)))
+            return nb.Power(2).synaptic_terms(circuit, projections)
+
+    nb.balance(two, cost=Spy())
+    nb.balance(two, cost={**dict.fromkeys(["A->A", "B->B"], Spy()), "A->B": nb.Power(2)})
+    assert asked == [(["A", "B"], list(two.projections)), (["A", "B"], ["A->A", "B->B"])]
+
+
+def test_a_cost_without_terms_cannot_be_made() -> None:
+    class Nothing(nb.Cost):
+        pass
+
+    with pytest.raises(TypeError, match="synaptic_terms"):
+        Nothing()
+
+
+def test_a_cost_of_the_last_release_can_build_on_another(two: nb.Circuit) -> None:
+    with pytest.warns(DeprecationWarning):
+
+        class Twice(nb.Power):
+            def terms(self, projection: nb.Projection) -> list:
+                return 2 * super().terms(projection)
+
+    assert nb.balance(two, cost=Twice(2)).cost == pytest.approx(2 * nb.balance(two, cost=nb.Power(2)).cost)
+
+
+def test_a_cost_of_the_last_release_still_works(two: nb.Circuit) -> None:
+    """One that is asked projection by projection, and asks others so."""
+    with pytest.warns(DeprecationWarning, match=r"^Internal: Cost\.terms.*synaptic_terms") as warned:
+
+        class Internal(nb.Cost):
+            def terms(self, projection: nb.Projection) -> list:
+                return nb.Power(2).terms(projection) if projection.pre == projection.post else []
+
+    assert [warning.filename for warning in warned] == [__file__]
+    assert [len(t) for t in terms_by_projection(Internal(), two).values()] == [1, 0, 0, 1]
+    inner = dict.fromkeys(("A->A", "B->B"), nb.Power(2))
+    assert nb.balance(two, cost=Internal()).cost == nb.balance(two, cost=inner).cost
+    assert nb.balance(two, cost=2 * Internal()).cost == pytest.approx(2 * nb.balance(two, cost=inner).cost)
 
 
 @pytest.mark.parametrize("gains", [["high", "low"], [[1.0], [2.0, 3.0]], None, {"A": "high", "B": "low"}])

@@ -86,6 +86,21 @@ def test_nothing_that_a_rescaling_changes(network: object) -> None:
     refused(network, "Nothing can be balanced", kind=nb.UnbalanceableError)
 
 
+@pytest.mark.parametrize("network", [np.ones((1, 1)), np.diag([1.0, 2.0, 3.0])], ids=["one neuron", "diagonal"])
+def test_self_connections_alone(network: np.ndarray) -> None:
+    """Fewer pins would not help where there are none."""
+    with pytest.raises(nb.UnbalanceableError, match=r"self-connections.*never change.*synapses between") as caught:
+        nb.balance(network)
+    assert "pin" not in str(caught.value).lower()
+
+
+def test_self_connections_beside_pinned_neurons(dense: np.ndarray) -> None:
+    network = dense.copy()
+    network[0, 1:] = network[1:, 0] = 0
+    refused(network, "self-connections", "synapses between", "pin less", pinned=range(1, 8),
+            kind=nb.UnbalanceableError)  # fmt: skip
+
+
 def test_nothing_on_a_cycle() -> None:
     refused(
         np.tri(4, k=-1), "Nothing can be balanced", "neurons[0]", "no directed cycle", "Pin", kind=nb.UnbalanceableError

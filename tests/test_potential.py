@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from oracle import Oracle, derivative
 
 import neurobal as nb
-from neurobal.cost import terms_by_projection
+from neurobal.formulation import formulate
+from neurobal.nodes import Nodes
 from neurobal.potential import Potential, log_balance
-from neurobal.problem import Problem, Units, build
+from neurobal.problem import Problem
 
 POWERS = [2.0, 0.5]
 COST = nb.Power(2) + 0.3 * nb.Power(0.5)
@@ -21,7 +22,7 @@ COST = nb.Power(2) + 0.3 * nb.Power(0.5)
 def problem_and_oracle(case: graphs.Case) -> tuple[Problem, Oracle]:
     assume(case.oracle().size > 0)
     circuit = case.circuit()
-    problem = build(circuit, Units(circuit), terms_by_projection(COST, circuit.projections))
+    problem = formulate(circuit, COST).problem
     oracle = case.oracle(POWERS, [1.0, 0.3])
     return problem, oracle.only(oracle.changeable)
 
@@ -33,7 +34,7 @@ def some_point(problem: Problem) -> np.ndarray:
 @given(graphs.anything())
 def test_units_are_numbered_as_the_oracle_says(case: graphs.Case) -> None:
     circuit = case.circuit()
-    units = Units(circuit)
+    units = Nodes(circuit)
     mine, theirs = units.table["cells"], case.oracle().unit
     assert units.size == theirs.max() + 1
     assert np.array_equal(mine[:, None] == mine, theirs[:, None] == theirs)
@@ -97,7 +98,7 @@ def test_the_oracle_itself_agrees_with_finite_differences(rng: np.random.Generat
 
 def _units_by_oracle(case: graphs.Case) -> np.ndarray:
     """The package's number of each of the oracle's units."""
-    theirs, mine = case.oracle().unit, Units(case.circuit()).table["cells"]
+    theirs, mine = case.oracle().unit, Nodes(case.circuit()).table["cells"]
     return mine[[np.flatnonzero(theirs == unit)[0] for unit in range(theirs.max() + 1)]]
 
 

@@ -85,3 +85,9 @@ def test_left_out_synapses_are_numbered(circuit: nb.Circuit) -> None:
 def test_costs_beyond_the_range_of_floats_can_be_read(dense: np.ndarray) -> None:
     result = nb.balance(dense * 1e150, cost=nb.Power(3))
     assert result.success and "balanced" in repr(result) and result._repr_html_()
+
+
+def test_excluded_synapses_do_not_say_synapses_twice() -> None:
+    """A projection may be called that, as Brian2 calls its Synapses."""
+    assert str(nb.Excluded("synapses", np.arange(600), 600, "no way back")) == "600 of 600 synapses: no way back"
+    assert str(nb.Excluded("exc", np.arange(3), 5, "no way back")) == "3 of 5 synapses exc: no way back"

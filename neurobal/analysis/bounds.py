@@ -14,17 +14,20 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from neurobal.analysis.kept import kept_problem, without_excluded
-from neurobal.balancing import balance
-from neurobal.cost import Cost, Power
+from neurobal.analysis.subject import subject
+from neurobal.cost import Cost
 from neurobal.errors import InvalidInputError
-from neurobal.problem import Problem, log_sums
+from neurobal.logarithms import log_sums
+from neurobal.problem import Problem
 from neurobal.result import Excluded
+from neurobal.solvers.runaways import seen_from
 
 Array: TypeAlias = np.ndarray
 
 NEWTON_STEPS = 100  # one or two are needed where there is one power
 HALF = np.log(0.5)
+SETTLED = 1e-12  # step of h below which a minimum has been reached
+SEEN_TO = 1e-9  # tolerance of the Newton steps that show what runs away
 
 
 @dataclass(frozen=True, repr=False)
@@ -64,13 +67,13 @@ class CostBounds:
             f"CostBounds: cost {self.cost_before:.5g}; balanced it is between {self.lower:.5g} and {self.upper:.5g} "
             f"({percent(self.greatest_saving)} and {percent(self.least_saving)})"
         ]
-        return "\n".join([*lines, *(f"left out: {one}" for one in self.excluded)])
+        return "\n".join([*lines, *(f"left out: {excluded}" for excluded in self.excluded)])
 
 
 def cost_bounds(
     network: Any = None,
     *,
-    cost: Cost | Mapping[str, Cost] = Power(2),  # noqa: B008  (frozen)
+    cost: Cost | Mapping[str, Cost] | None = None,
     pinned: Any = None,
     tied: Any = None,
     homogeneity: Any = None,
@@ -78,25 +81,34 @@ def cost_bounds(
     namespace: dict[str, Any] | None = None,
     level: int = 0,
 ) -> CostBounds:
-    """Bounds on how far balancing can lower the cost, without balancing. The arguments are those of `balance`.
+    """Bounds on how far balancing can lower the cost, without balancing.
 
-    **At most** (Stock et al. 2022, for pairs of neurons): the costs between two units are at best at their common
+    **At most** (Stock et al. 2022, for pairs of neurons): the costs between two neurons are at best at their common
     minimum, whatever the others do. With a = b and one power the product c_ij c_ji does not change, so that by the
-    inequality of arithmetic and geometric means ``C∞ >= Σ_ij √(c_ij c_ji)``. All pinned neurons count as one unit,
+    inequality of arithmetic and geometric means ``C∞ >= Σ_ij √(c_ij c_ji)``. All pinned neurons count as one neuron,
     with λ = 1. Equality: two neurons, costs of rank one, trees of reciprocal connections, free neurons that are
     connected to pinned ones only. A synapse without a partner counts as if all of its cost could go: on a graph
     without reciprocal connections this bound says nothing.
 
-    **At least**: by convexity ``exp(a h_i - b h_j) <= ½ exp(2 a h_i) + ½ exp(-2 b h_j)``, so that all units may make
+    **At least**: by convexity ``exp(a h_i - b h_j) <= ½ exp(2 a h_i) + ½ exp(-2 b h_j)``, so that all neurons may make
     the best of the right-hand side at the same time, each on its own. With a = b and one power this gives
-    ``C0 - C∞ >= ½ Σ_i (√in_i - √out_i)²``, half of the sum of what each unit alone would save by one balancing step
+    ``C0 - C∞ >= ½ Σ_i (√in_i - √out_i)²``, half of the sum of what each neuron alone would save by one balancing step
     (Baldi et al. 2024); for two neurons, and where free neurons are connected to pinned ones only, it is exact. It is
     never less than the bound ``|in - out|² / (4 max_i(in_i + out_i))`` that the first paper's code uses, and so proves
     that one, too: ``2 (in + out) >= (√in + √out)²``. It holds for every power p > 0.
 
     Both hold with pinned and tied neurons, any exponents a and b, and sums of powers. Where exponents are such that no
-    two synapses between two units pull in exactly opposite directions (homogeneity 2 on either side) the first bound
+    two synapses between two neurons pull in exactly opposite directions (homogeneity 2 on either side) the first bound
     is weak. The time needed is that of a few sums over all synapses.
+
+    Parameters
+    ----------
+    network
+        What `balance` accepts, or a `Balance`: then the bounds are those of the network as it was before.
+    cost
+        As in `balance` (None: `Power` (2)). A `Balance` knows its own; another one is an error.
+
+    The other arguments are those of `balance`.
 
     Returns
     -------
@@ -106,44 +118,56 @@ def cost_bounds(
     ------
     UnbalanceableError, NeurobalError
         As `balance`.
+
+    Examples
+    --------
+    >>> weights = np.array([[0.0, 8.0, 1.0], [0.5, 0.0, 1.0], [2.0, 1.0, 0.0]])
+    >>> bounds = nb.analysis.cost_bounds(weights, cost=nb.Power(2))
+    >>> bounds.lower <= nb.balance(weights, cost=nb.Power(2)).cost <= bounds.upper < bounds.cost_before
+    True
+    >>> round(nb.analysis.cost_bounds(weights[:2, :2]).lower, 6)  # exact for two neurons
+    8.0
     """
-    start = balance(
-        network, cost=cost, pinned=pinned, tied=tied, homogeneity=homogeneity, scaling=scaling, max_iter=0,
+    formulation = subject(
+        network, cost, "cost_bounds", before=True, pinned=pinned, tied=tied, homogeneity=homogeneity, scaling=scaling,
         namespace=namespace, level=level + 1,
-    )  # fmt: skip
-    if not np.finfo(float).tiny <= start.cost_before < np.inf:
+    ).balanceable()  # fmt: skip
+    start = np.zeros(formulation.nodes.size)
+    while (runaway := seen_from(formulation.problem, start, SEEN_TO)) is not None:
+        formulation = formulation.without(runaway).balanceable()
+    total, problem = formulation.total(), formulation.problem
+    if not np.finfo(float).tiny <= total < np.inf:
         raise InvalidInputError(
-            f"cost_bounds: the total cost, {start.cost_before:g}, is beyond the range of floating-point numbers. Give "
+            f"cost_bounds: the total cost, {total:g}, is beyond the range of floating-point numbers. Give "
             "weights in other units, or rescale them first: nb.balance works in logarithms."
         )
-    problem, _, _ = kept_problem(without_excluded(start.before, start.excluded), cost)
-    return CostBounds(start.cost_before, _by_unit(problem), _by_pair(problem), start.excluded)
+    return CostBounds(total, _by_node(problem), _by_pair(problem), formulation.excluded)
 
 
-def _by_unit(problem: Problem) -> float:
-    """What all units save if each costs ``½ exp(2 a h_i)`` and ``½ exp(-2 b h_j)`` of every synapse."""
+def _by_node(problem: Problem) -> float:
+    """What all nodes save if each costs ``½ exp(2 a h_i)`` and ``½ exp(-2 b h_j)`` of every synapse."""
     groups, slopes, logs = [], [], []
     for block in problem.blocks:
-        post, pre, log_cost = block.entries()
-        for unit, slope in ((post, block.a), (pre, -block.b)):
-            groups.append(unit)
-            slopes.append(np.full(unit.size, 2 * block.power * slope))
+        post, pre, log_cost = block.store.entries()
+        for node, slope in ((post, block.a), (pre, -block.b)):
+            groups.append(node)
+            slopes.append(np.full(node.size, 2 * block.power * slope))
             logs.append(log_cost + HALF)
     for ground in problem.grounds:  # the other end does not move: nothing to split
-        groups.append(ground.unit)
-        slopes.append(np.full(ground.unit.size, ground.power * ground.a))
+        groups.append(ground.node)
+        slopes.append(np.full(ground.node.size, ground.power * ground.a))
         logs.append(ground.log_cost)
     return _savings(np.concatenate(groups), np.concatenate(slopes), np.concatenate(logs), problem.size)
 
 
 def _by_pair(problem: Problem) -> float:
-    """What every pair of units saves if it were alone.
+    """What every pair of nodes saves if it were alone.
 
-    Costs between the same units whose exponents are multiples of each other depend on one common variable.
+    Costs between the same nodes whose exponents are multiples of each other depend on one common variable.
     """
     low, high, slopes, ratios, logs = [], [], [], [], []
     for block in problem.blocks:
-        post, pre, log_cost = block.entries()
+        post, pre, log_cost = block.store.entries()
         upwards = post > pre
         alpha, beta = block.power * block.a, -block.power * block.b
         low.append(np.minimum(post, pre))
@@ -152,10 +176,10 @@ def _by_pair(problem: Problem) -> float:
         ratios.append(np.where(upwards, block.a / -block.b, -block.b / block.a))
         logs.append(log_cost)
     for ground in problem.grounds:
-        low.append(ground.unit)
-        high.append(np.full(ground.unit.size, problem.size))
-        slopes.append(np.full(ground.unit.size, ground.power * ground.a))
-        ratios.append(np.zeros(ground.unit.size))
+        low.append(ground.node)
+        high.append(np.full(ground.node.size, problem.size))
+        slopes.append(np.full(ground.node.size, ground.power * ground.a))
+        ratios.append(np.zeros(ground.node.size))
         logs.append(ground.log_cost)
     kinds, kind = np.unique(np.concatenate(ratios), return_inverse=True)
     pair = np.concatenate(low).astype(np.int64) * (problem.size + 1) + np.concatenate(high)
@@ -181,7 +205,7 @@ def _savings(group: Array, slope: Array, log_cost: Array, count: int) -> float:
             step = np.where(inside | ~both, step, 0.5 * (lowest + highest))
             moved = np.abs(step - x).max(initial=0.0)
             x = step
-            if moved <= 1e-12:
+            if moved <= SETTLED:
                 break
         now, moved_by = np.exp(log_cost), slope * x[group]
         # A difference of costs where they differ much, their relative change where they hardly do.

@@ -9,11 +9,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from neurobal.analysis.eigen import slowest_modes
-from neurobal.analysis.kept import kept_problem, without_excluded
-from neurobal.balancing import balance
-from neurobal.cost import Cost, Power, terms_by_projection
+from neurobal.analysis.subject import subject
+from neurobal.balancing import balance_formulation
+from neurobal.cost import Cost
 from neurobal.errors import InvalidInputError, NeurobalError
-from neurobal.result import Balance
+from neurobal.solvers import choose
 
 Array: TypeAlias = np.ndarray
 
@@ -31,7 +31,8 @@ class ConvergenceRate:
     slowest : mask of neurons, or dict of masks by population
         The component that decays at ``rate``.
     mode : array, or dict of arrays by population
-        The pattern of log-scales h that decays at ``rate``, of norm 1 over units; 0 outside ``slowest``.
+        The pattern of log-scales h that decays at ``rate``, of norm 1 over neurons (tied ones as one); 0 outside
+        ``slowest``.
     """
 
     rate: float
@@ -54,7 +55,7 @@ class ConvergenceRate:
 def convergence_rate(
     network: Any = None,
     *,
-    cost: Cost | Mapping[str, Cost] = Power(2),  # noqa: B008  (frozen)
+    cost: Cost | Mapping[str, Cost] | None = None,
     pinned: Any = None,
     tied: Any = None,
     homogeneity: Any = None,
@@ -78,7 +79,9 @@ def convergence_rate(
     Parameters
     ----------
     network
-        What `balance` accepts, or a `Balance`; then give the cost that it was made with.
+        What `balance` accepts, or a `Balance`.
+    cost
+        As in `balance` (None: `Power` (2)). A `Balance` knows its own; another one is an error.
     tol
         To what imbalance the network is balanced first. The other arguments are those of `balance`.
 
@@ -88,17 +91,23 @@ def convergence_rate(
         Nothing can be balanced.
     NeurobalError
         Bad input; or the balanced state, or its slowest mode, could not be found to sufficient accuracy.
+
+    Examples
+    --------
+    >>> result = nb.balance(np.array([[0.0, 8.0], [0.5, 0.0]]), cost=nb.Power(2))  # to weights 2 and 2
+    >>> rate = nb.analysis.convergence_rate(result)
+    >>> round(rate.rate, 6)  # p times the second eigenvalue 16 of the Laplacian of symmetrised costs 4 + 4
+    32.0
     """
-    if isinstance(network, Balance):
-        _check_cost(network, cost)
-        network = without_excluded(network.circuit, network.excluded)
-    result = balance(
-        network, cost=cost, pinned=pinned, tied=tied, homogeneity=homogeneity, scaling=scaling, tol=tol,
+    formulation = subject(
+        network, cost, "convergence_rate", pinned=pinned, tied=tied, homogeneity=homogeneity, scaling=scaling,
         namespace=namespace, level=level + 1,
     )  # fmt: skip
+    result = balance_formulation(formulation, choose("newton"), tol=tol)
     if not result.success:
         raise NeurobalError(f"convergence_rate: no balanced state to start from. {result.message}")
-    problem, units, power = kept_problem(without_excluded(result.circuit, result.excluded), cost)
+    balanced = result.formulation
+    problem, nodes, power = balanced.problem, balanced.nodes, balanced.largest_power
     logs, modes = slowest_modes(problem)
     moving = np.isfinite(logs)
     slowest = problem.labels == np.argmin(logs)
@@ -108,7 +117,7 @@ def convergence_rate(
         raise InvalidInputError(
             "convergence_rate: rates are beyond the range of floating-point numbers. Give weights in other units."
         )
-    masks = units.spread(slowest.astype(float))
+    masks = nodes.spread(slowest.astype(float))
     plain = result.before.is_matrix
 
     def shaped(by_population: dict[str, Array]) -> Any:
@@ -118,17 +127,5 @@ def convergence_rate(
         float(rates[0]),
         rates,
         shaped({name: mask > 0 for name, mask in masks.items()}),
-        shaped(units.spread(np.where(slowest, modes, 0.0))),
+        shaped(nodes.spread(np.where(slowest, modes, 0.0))),
     )
-
-
-def _check_cost(result: Balance, cost: Cost | Mapping[str, Cost]) -> None:
-    """A `Balance` does not know its cost, but what it came to."""
-    circuit = without_excluded(result.circuit, result.excluded)
-    terms = terms_by_projection(cost, circuit.projections)
-    total = sum(float(term.of(circuit.projections[name].weight).sum()) for name, some in terms.items() for term in some)
-    if not np.isclose(total, result.cost, rtol=1e-6, atol=0):
-        raise InvalidInputError(
-            f"convergence_rate: under this cost the network costs {total:.6g}, but the Balance says {result.cost:.6g}. "
-            "Give the cost that the Balance was made with."
-        )

@@ -22,7 +22,7 @@ from neurobal.solvers.hessian import ScaledHessian
 
 Array: TypeAlias = np.ndarray
 
-LARGEST_DENSE = 1000  # units
+LARGEST_DENSE = 1000  # nodes
 DIGITS = 1e4  # a stiffness has to be so many times the rounding error of 1
 OFF_BALANCE = 1e-3  # relative change of an eigenvalue on the way that is left to balance
 BLOCK = 4  # vectors iterated together
@@ -35,7 +35,7 @@ def slowest_modes(problem: Problem) -> tuple[Array, Array]:
     """For each component the logarithm of the smallest non-zero eigenvalue of the Hessian at h = 0, and its vector.
 
     It is infinite where nothing can move: components without costs, or with none but those that a shift does not
-    change. The vectors stand in one array over all units.
+    change. The vectors stand in one array over all nodes.
     """
     potential = Potential(problem)
     point = potential.at(np.zeros(problem.size))
@@ -45,26 +45,26 @@ def slowest_modes(problem: Problem) -> tuple[Array, Array]:
     couplings = hessian.couplings[order][:, order]  # components are contiguous now
     edges = np.searchsorted(problem.labels[order], np.arange(problem.n_components + 1))
     values, modes = np.full(problem.n_components, np.inf), np.zeros(problem.size)
-    alone = order[edges[:-1]][np.diff(edges) == 1]  # units that only pinned neurons are connected to, or nobody
+    alone = order[edges[:-1]][np.diff(edges) == 1]  # nodes that only pinned neurons are connected to, or nobody
     alone = alone[problem.connected[alone]]
     values[problem.labels[alone]] = hessian.root[alone] ** 2
     modes[alone] = 1.0
     for k in np.flatnonzero(np.diff(edges) > 1):
-        units = order[edges[k] : edges[k + 1]]
-        free = shift[units] if shift[units].any() else None
-        if units.size <= LARGEST_DENSE:
+        nodes = order[edges[k] : edges[k + 1]]
+        free = shift[nodes] if shift[nodes].any() else None
+        if nodes.size <= LARGEST_DENSE:
             part = couplings[edges[k] : edges[k + 1], edges[k] : edges[k + 1]].toarray()
-            values[k], modes[units] = _dense(part, hessian.root[units], free)
+            values[k], modes[nodes] = _dense(part, hessian.root[nodes], free)
         else:
-            values[k], modes[units] = _sparse(problem.restricted(problem.labels == k, np.zeros(problem.size))[0], free)
+            values[k], modes[nodes] = _sparse(problem.restricted(problem.labels == k, np.zeros(problem.size))[0], free)
     stiffest = np.lexsort((hessian.root, problem.labels))[edges[1:] - 1]  # of each component
     _check_balanced(potential, point, values, _relative_to(stiffest, modes, shift, problem.labels))
     return np.log(values) + potential.log_scale, modes
 
 
-def _relative_to(units: Array, modes: Array, shift: Array, labels: Array) -> Array:
-    """The modes but for a shift, so that one unit of each component stays: small differences are not rounded then."""
-    amount = np.divide(modes[units], shift[units], out=np.zeros(units.size), where=shift[units] != 0)
+def _relative_to(nodes: Array, modes: Array, shift: Array, labels: Array) -> Array:
+    """The modes but for a shift, so that one node of each component stays: small differences are not rounded then."""
+    amount = np.divide(modes[nodes], shift[nodes], out=np.zeros(nodes.size), where=shift[nodes] != 0)
     return modes - amount[labels] * shift
 
 
@@ -91,7 +91,7 @@ def invariant_shift(problem: Problem) -> Array:
         return shift
     post, pre, ratio = (np.concatenate(parts) for parts in zip(*(
         (post, pre, np.full(post.size, block.b / block.a))
-        for block in problem.blocks for post, pre, _ in [block.entries()]
+        for block in problem.blocks for post, pre, _ in [block.store.entries()]
     ), strict=True))  # fmt: skip
     # v_there = ratio v_here, in both directions, along a spanning tree of each component ...
     here, there, ratio = np.append(pre, post), np.append(post, pre), np.append(ratio, 1 / ratio)
@@ -102,8 +102,8 @@ def invariant_shift(problem: Problem) -> Array:
         root = int(np.flatnonzero(problem.labels == k)[0])
         visited, before = csgraph.breadth_first_order(graph, root)
         step = np.searchsorted(key, before[visited[1:]].astype(np.int64) * problem.size + visited[1:])
-        for unit, factor in zip(visited[1:], ratio[order][step], strict=True):
-            shift[unit] = factor * shift[before[unit]]
+        for node, factor in zip(visited[1:], ratio[order][step], strict=True):
+            shift[node] = factor * shift[before[node]]
     # ... and it has to hold for the synapses that are not on the tree, too.
     wrong = np.abs(shift[there] - ratio * shift[here]) > 1e-9 * np.abs(shift[there])
     broken = np.zeros(problem.n_components, dtype=bool)
@@ -112,7 +112,7 @@ def invariant_shift(problem: Problem) -> Array:
 
 
 def _dense(couplings: Array, root: Array, free: Array | None) -> tuple[float, Array]:
-    """From the inverse, in the variables in which the Hessian has a unit diagonal: weak units cost no digits there."""
+    """From the inverse, in the variables in which the Hessian has a unit diagonal: weak nodes cost no digits there."""
     scaled = np.eye(root.size) - couplings
     if free is not None:  # move the zero out of the way
         still = root * free / np.linalg.norm(root * free)
@@ -148,7 +148,7 @@ def _sparse(problem: Problem, free: Array | None) -> tuple[float, Array]:
     constraint = None if free is None else (root * free)[:, None]
     vectors = np.random.default_rng(0).normal(size=(problem.size, BLOCK))
     weakest = np.argsort(root)[:BLOCK]
-    vectors[weakest, np.arange(BLOCK)] += 10 * np.sqrt(problem.size)  # the slowest mode may be one weak unit
+    vectors[weakest, np.arange(BLOCK)] += 10 * np.sqrt(problem.size)  # the slowest mode may be one weak node
     coarse, last = None, np.inf
     goal = root.min() ** 2
     for _ in range(ROUNDS):

@@ -54,12 +54,21 @@ def noise_covariance(weights: Any, *, slopes: Any = None, noise: Any = 1.0, read
     NeurobalError
         Anything but a square matrix (a Circuit, Brian2 objects), wrong shapes, numbers that are not finite, or an
         unstable network: the message names the eigenvalue of A that does not decay.
+
+    Examples
+    --------
+    >>> weights = np.array([[0.0, 2.0], [0.0, 0.0]])  # neuron 1 drives neuron 0
+    >>> covariance = nb.analysis.noise_covariance(weights, readout=[1.0, 0.0])
+    >>> covariance.state.round(6).tolist()  # variance σ²/2 of each by itself; neuron 0 hears neuron 1
+    [[1.5, 0.5], [0.5, 0.5]]
+    >>> covariance.output.round(6).tolist()
+    [[1.5]]
     """
-    synapses = recurrent(weights, "noise_covariance")
+    _, synapses = recurrent(weights, "noise_covariance")
     size = synapses.shape[0]
     slope, std = (
-        np.broadcast_to(numbers(values, f"noise_covariance: {what}", (), (size,)), (size,))
-        for values, what in ((1.0 if slopes is None else slopes, "slopes"), (noise, "noise"))
+        np.broadcast_to(numbers(values, f"noise_covariance: {argument}", (), (size,)), (size,))
+        for values, argument in ((1.0 if slopes is None else slopes, "slopes"), (noise, "noise"))
     )
     out = None
     if readout is not None:

@@ -8,12 +8,12 @@ import numpy as np
 from scipy import sparse
 
 from neurobal.adapters import as_circuit
-from neurobal.circuit import Projection
+from neurobal.circuit import Circuit, Projection
 from neurobal.errors import InvalidInputError
 
 
-def recurrent(weights: Any, owner: str) -> Projection:
-    """The synapses of a square (post, pre) matrix; a network of several populations has no such matrix."""
+def recurrent(weights: Any, owner: str) -> tuple[Circuit, Projection]:
+    """A square (post, pre) matrix as a circuit, and its synapses; several populations have no such matrix."""
     if not (isinstance(weights, (np.ndarray, list, tuple)) or sparse.issparse(weights)):
         raise InvalidInputError(
             f"{owner}: expected a (post, pre) matrix of the recurrent weights, got {type(weights).__name__}. Fill "
@@ -22,4 +22,4 @@ def recurrent(weights: Any, owner: str) -> Projection:
     circuit = as_circuit(weights)
     if not circuit.is_matrix:
         raise InvalidInputError(f"{owner}: expected a (post, pre) matrix of the recurrent weights, got Brian2 objects.")
-    return next(iter(circuit))
+    return circuit, next(iter(circuit))

@@ -9,6 +9,7 @@ import numpy as np
 from neurobal.analysis.recurrent import recurrent
 from neurobal.cost import Robustness
 from neurobal.errors import InvalidInputError
+from neurobal.formulation import formulate
 from neurobal.inputs import numbers
 
 
@@ -43,11 +44,20 @@ def sensitivity(weights: Any, gains: Any, *, slopes: Any = None) -> float:
     NeurobalError
         Anything but a square matrix, wrong shapes, numbers that are not finite; slopes that are missing, or larger
         than their mean squares allow.
+
+    Examples
+    --------
+    >>> weights, gains = np.array([[0.0, 8.0], [0.5, 0.0]]), np.array([0.5, 0.5])
+    >>> nb.analysis.sensitivity(weights, gains)  # 2 + (64 + 0.25) / 2
+    34.125
+    >>> result = nb.balance(weights, cost=nb.Robustness(gains))
+    >>> round(nb.analysis.sensitivity(result.weights, gains), 6)
+    6.0
     """
-    projection = recurrent(weights, "sensitivity")
+    circuit, projection = recurrent(weights, "sensitivity")
     size = projection.shape[0]
     gains = numbers(gains, "sensitivity: gains", (size,))
-    cost = sum(float(term.of(projection.weight).sum()) for term in Robustness(gains).terms(projection))
+    cost = formulate(circuit, Robustness(gains)).total()
     itself = (projection.post_index == projection.pre_index) & (projection.weight != 0)
     total = size + cost
     if slopes is None:

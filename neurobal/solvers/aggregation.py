@@ -1,7 +1,7 @@
-"""Groups of strongly coupled units, and the coarse correction that they give to conjugate gradients.
+"""Groups of strongly coupled nodes, and the coarse correction that they give to conjugate gradients.
 
 The slow modes of a cost graph (long rings, weakly linked modules) are nearly constant on groups of strongly coupled
-units. Solving for one number per group removes them: with P the matrix of group membership and H the Hessian, the
+nodes. Solving for one number per group removes them: with P the matrix of group membership and H the Hessian, the
 preconditioner becomes ``D⁻¹ + P (Pᵀ H P)⁻¹ Pᵀ``, here in the variables ``D^½ h`` in which H has a unit diagonal.
 """
 
@@ -18,13 +18,15 @@ from neurobal.solvers.hessian import ScaledHessian
 
 Array: TypeAlias = np.ndarray
 
-UNITS_PER_GROUP = 12
+NODES_PER_GROUP = 12
+FEWEST_GROUPS = 100
 MAX_ROUNDS = 12
-STRONG = 0.3  # relative to the strongest coupling of a unit
+STALLED = 0.95  # a round that leaves more of the groups than this is the last one
+STRONG = 0.3  # relative to the strongest coupling of a node
 
 
 def aggregates(hessian: ScaledHessian) -> Array:
-    """A group number for each unit, by rounds of pairing units that are each other's strongest neighbour.
+    """A group number for each node, by rounds of pairing nodes that are each other's strongest neighbour.
 
     Strength is ``c_ij / √(d_i d_j)``, c the symmetrised costs and d the Hessian's diagonal, summed over groups.
     """
@@ -33,17 +35,17 @@ def aggregates(hessian: ScaledHessian) -> Array:
     degree = hessian.root**2
     graph = _scaled(_strong(graph), hessian.root)
     groups = np.arange(size)
-    # Equal strengths would leave chains of units without a mutual favourite; a little noise decides.
+    # Equal strengths would leave chains of nodes without a mutual favourite; a little noise decides.
     noise = np.random.default_rng(0)
     for _ in range(MAX_ROUNDS):
         count = graph.shape[0]
-        if count <= max(size // UNITS_PER_GROUP, 100):
+        if count <= max(size // NODES_PER_GROUP, FEWEST_GROUPS):
             break
         partner = _favourites(_scaled(graph, noise.uniform(0.99, 1.01, count) / np.sqrt(degree)))
         mutual = partner[partner] == np.arange(count)
         leader = np.where(mutual, np.minimum(partner, np.arange(count)), np.arange(count))
         numbers = (np.cumsum(leader == np.arange(count)) - 1)[leader]
-        if numbers.max() + 1 > 0.95 * count:
+        if numbers.max() + 1 > STALLED * count:
             break
         groups = numbers[groups]
         degree = np.bincount(numbers, degree)

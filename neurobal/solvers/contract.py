@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -16,11 +17,20 @@ Array: TypeAlias = np.ndarray
 
 # Beyond this range of log-costs (130 decades) sums are formed in logarithms.
 WIDE = 300.0
+LARGEST_LOG = math.floor(math.log(sys.float_info.max))  # 709
+
+
+def capped_exp(log_value: float) -> float:
+    """``exp(log_value)``, at most e^709: a float."""
+    return math.exp(min(log_value, LARGEST_LOG))
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """The best log-scales found, per unit; ``balanced`` if they meet the tolerance. ``status`` says so in words."""
+    """The best log-scales ``h`` of the nodes that were reached; ``balanced`` if they meet the tolerance.
+
+    ``status`` says in words whether they do. ``evaluations`` counts passes over all synapses.
+    """
 
     h: Array
     balanced: bool
@@ -37,7 +47,7 @@ class Solver(Protocol):
     name: str
 
     def solve(self, problem: Problem, tol: float, max_iter: int | None, monitor: Monitor) -> Solution:
-        """Minimise ``problem`` to ``tol``; without success the best point found is returned."""
+        """Minimise ``problem`` to ``tol``; without success the best point that was reached is returned."""
 
 
 class Monitor:
@@ -76,4 +86,4 @@ class Meter:
             point = self.potential.at(h)
             return self.potential.total_cost(point), self.potential.imbalance(point)
         logs = log_balance(self._problem, h)
-        return math.exp(min(logs.log_cost, 709.0)), logs.imbalance
+        return capped_exp(logs.log_cost), logs.imbalance

@@ -1,6 +1,6 @@
-"""Methods that balance one unit at a time: Osborne's cyclic iteration, and the second paper's stochastic balancing.
+"""Methods that balance one node at a time: Osborne's cyclic iteration, and the second paper's stochastic balancing.
 
-A unit's own balancing step solves ``Σ_in α c e^{αx} = Σ_out β c e^{-βx}`` for x. With one exponent on each side it
+A node's own balancing step solves ``Σ_in α c e^{αx} = Σ_out β c e^{-βx}`` for x. With one exponent on each side it
 is, in Baldi et al.'s terms, ``λ* = (β Σ_out / α Σ_in)^(1/(α+β))``: for a = b = 1 ``(Σ_out |w|^p / Σ_in
 |w|^p)^(1/2p)``. All sums are formed in logarithms, so that any range of weights can be balanced. These are the
 papers' algorithms, in plain Python and NumPy: use ``newton`` where speed matters.
@@ -22,23 +22,24 @@ from neurobal.solvers.contract import Meter, Monitor, Solution
 Array: TypeAlias = np.ndarray
 
 DEFAULT_SWEEPS = 2000
+MAX_STEPS = 100  # of Newton's method, which needs a few
 
 
 @dataclass(frozen=True)
 class Osborne:
-    """Visit all units in turn, again and again; each is balanced exactly (Osborne 1960)."""
+    """Visit all nodes in turn, again and again; each is balanced exactly (Osborne 1960)."""
 
     name: str = "osborne"
 
     def solve(self, problem: Problem, tol: float, max_iter: int | None, monitor: Monitor) -> Solution:
-        """See `Solver.solve`. ``max_iter`` counts sweeps over all units (default 2000)."""
+        """See `Solver.solve`. ``max_iter`` counts sweeps over all nodes (default 2000)."""
         order = np.flatnonzero(problem.connected)
         return _sweep(problem, tol, max_iter, monitor, lambda: order, 1.0)
 
 
 @dataclass(frozen=True)
 class Stochastic:
-    """Stochastic balancing: one random unit at a time (Baldi et al. 2024, the stochastic balancing theorem).
+    """Stochastic balancing: one random node at a time (Baldi et al. 2024, the stochastic balancing theorem).
 
     Parameters
     ----------
@@ -67,8 +68,8 @@ class Stochastic:
                 f"here they range from {slopes[0]:g} to {slopes[1]:g}. Use 0 < theta <= 1."
             )
         rng = np.random.default_rng(self.seed)
-        units = np.flatnonzero(problem.connected)
-        return _sweep(problem, tol, max_iter, monitor, lambda: rng.choice(units, units.size), self.theta)
+        nodes = np.flatnonzero(problem.connected)
+        return _sweep(problem, tol, max_iter, monitor, lambda: rng.choice(nodes, nodes.size), self.theta)
 
 
 def _sweep(
@@ -87,8 +88,8 @@ def _sweep(
     monitor.record(cost, imbalance)
     iterations = 0
     while not imbalance.within(tol) and iterations < budget:
-        for unit in next_order().tolist():
-            h[unit] += theta * neighbours.balancing_step(unit, h)
+        for node in next_order().tolist():
+            h[node] += theta * neighbours.balancing_step(node, h)
         iterations += 1
         cost, imbalance = meter(h[:-1])
         monitor.record(cost, imbalance)
@@ -100,50 +101,46 @@ def _sweep(
 
 
 class _Neighbours:
-    """All costs of each unit, incoming before outgoing, ready to be summed one unit at a time."""
+    """All costs of each node, incoming before outgoing, ready to be summed one node at a time."""
 
     def __init__(self, problem: Problem) -> None:
-        unit, own, other, their, logs = [], [], [], [], []
+        # One entry for each end of a synapse: its node, the exponent with which the cost moves with that node's h, the
+        # node at the other end, the exponent there, and the log-cost.
+        ends: list[tuple[Array, Array, Array, Array, Array]] = []
         for block in problem.blocks:
-            post, pre, log_cost = block.entries()
-            alpha, beta = block.power * block.a, block.power * block.b
-            for end, far, mine, others in ((post, pre, alpha, -beta), (pre, post, -beta, alpha)):
-                unit.append(end)
-                own.append(np.full(end.size, mine))
-                other.append(far)
-                their.append(np.full(end.size, others))
-                logs.append(log_cost)
+            post, pre, log_cost = block.store.entries()
+            alpha = np.full(post.size, block.power * block.a)
+            beta = np.full(post.size, block.power * block.b)
+            ends += [(post, alpha, pre, -beta, log_cost), (pre, -beta, post, alpha, log_cost)]
         for ground in problem.grounds:
-            unit.append(ground.unit)
-            own.append(np.full(ground.unit.size, ground.power * ground.a))
-            other.append(np.full(ground.unit.size, problem.size))
-            their.append(np.zeros(ground.unit.size))
-            logs.append(ground.log_cost)
-        if not unit:
-            unit = own = other = their = logs = [np.zeros(0, dtype=np.int64)]
-        units, owns = np.concatenate(unit), np.concatenate(own)
-        order = np.lexsort((owns < 0, units))
-        self._own, self._other = owns[order], np.concatenate(other)[order]
-        self._their, self._logs = np.concatenate(their)[order], np.concatenate(logs)[order]
-        self._start = np.append(0, np.cumsum(np.bincount(units, minlength=problem.size))).tolist()
-        incoming = np.bincount(units[owns > 0], minlength=problem.size)
+            alpha = np.full(ground.node.size, ground.power * ground.a)
+            far = np.full(ground.node.size, problem.size)
+            ends.append((ground.node, alpha, far, np.zeros(ground.node.size), ground.log_cost))
+        if not ends:
+            ends = [(np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0))]
+        node, exponent, far, far_exponent, logs = (np.concatenate(column) for column in zip(*ends, strict=True))
+        order = np.lexsort((exponent < 0, node))
+        self._exponent, self._far = exponent[order], far[order]
+        self._far_exponent, self._logs = far_exponent[order], logs[order]
+        self._start = np.append(0, np.cumsum(np.bincount(node, minlength=problem.size))).tolist()
+        incoming = np.bincount(node[exponent > 0], minlength=problem.size)
         self._middle = (np.asarray(self._start[:-1]) + incoming).tolist()
         slopes = problem.slopes()
-        self._one_exponent = slopes[0] if slopes[0] == slopes[1] else None
+        self._common_exponent = slopes[0] if slopes[0] == slopes[1] else None
 
-    def balancing_step(self, unit: int, h: Array) -> float:
-        """The step in h that balances ``unit`` while all others stay; 0 where one side has no cost."""
-        start, middle, end = self._start[unit], self._middle[unit], self._start[unit + 1]
+    def balancing_step(self, node: int, h: Array) -> float:
+        """The step in h that balances ``node`` while all others stay; 0 where one side has no cost."""
+        start, middle, end = self._start[node], self._middle[node], self._start[node + 1]
         if start == middle or middle == end:
             return 0.0
-        logs = self._logs[start:end] + self._their[start:end] * h[self._other[start:end]]
+        logs = self._logs[start:end] + self._far_exponent[start:end] * h[self._far[start:end]]
         split = middle - start
-        if self._one_exponent is not None:
+        if self._common_exponent is not None:
             ratio = _log_sum(logs[split:]) - _log_sum(logs[:split])
-            return 0.5 * ratio / self._one_exponent - h[unit]
-        own = self._own[start:end]
-        logs += np.log(np.abs(own))
-        return _crossing(logs[:split], own[:split], logs[split:], -own[split:], h[unit]) - h[unit]
+            return 0.5 * ratio / self._common_exponent - h[node]
+        exponent = self._exponent[start:end]
+        logs += np.log(np.abs(exponent))
+        return _crossing(logs[:split], exponent[:split], logs[split:], -exponent[split:], h[node]) - h[node]
 
 
 def _crossing(incoming: Array, alpha: Array, outgoing: Array, beta: Array, x: float) -> float:
@@ -151,7 +148,7 @@ def _crossing(incoming: Array, alpha: Array, outgoing: Array, beta: Array, x: fl
     low, high = -np.inf, np.inf
     steepest = alpha.max() + beta.max()
     flattest = alpha.min() + beta.min()
-    for _ in range(100):
+    for _ in range(MAX_STEPS):
         rising, falling = incoming + alpha * x, outgoing - beta * x
         up, down = _log_sum(rising), _log_sum(falling)
         gap = up - down

@@ -1,4 +1,4 @@
-"""The first paper's gradient flow, ``dh_i/dt = -∂C/∂h_i`` (Stock et al. 2022), with one state per unit instead of N²
+"""The first paper's gradient flow, ``dh_i/dt = -∂C/∂h_i`` (Stock et al. 2022), with one state per node instead of N²
 weights.
 
 The rule ``dJ_ij/dt = J_ij (g_j - g_i)`` of the paper, g = incoming minus outgoing cost, is this flow in the weights.
@@ -21,6 +21,8 @@ from neurobal.solvers.contract import Monitor, Solution
 
 Array: TypeAlias = np.ndarray
 
+DEFAULT_STEPS = 5000
+
 
 @dataclass(frozen=True)
 class Flow:
@@ -35,7 +37,7 @@ class Flow:
 
     def solve(self, problem: Problem, tol: float, max_iter: int | None, monitor: Monitor) -> Solution:
         """See `Solver.solve`. ``max_iter`` counts steps of the integrator (default 5000)."""
-        budget = 5000 if max_iter is None else max_iter
+        budget = DEFAULT_STEPS if max_iter is None else max_iter
         potential = Potential(problem)
         point = potential.at(np.zeros(problem.size))
         imbalance = potential.imbalance(point)
@@ -72,7 +74,7 @@ class Flow:
 def _hessian(potential: Potential, point: Point) -> sparse.csc_array:
     """``Aᵀ diag(c) A``: for a = b = 1 and one power p² times the Laplacian of the symmetrised costs."""
     hessian = sparse.diags_array(point.curvature).tocsr()
-    for (block, matrix), (s, t) in zip(potential.matrices, point.factors, strict=True):
-        coupling = sparse.diags_array(block.power**2 * block.a * block.b * s) @ matrix @ sparse.diags_array(t)
+    for (block, costs), (s, t) in zip(potential.costs, point.factors, strict=True):
+        coupling = costs.couplings(block.power**2 * block.a * block.b * s, t)
         hessian = hessian - coupling - coupling.T
     return hessian.tocsc()

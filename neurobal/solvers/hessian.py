@@ -50,11 +50,8 @@ class ScaledHessian:
 def _couplings(potential: Potential, point: Point, scale: Array) -> sparse.csr_array:
     """``-D^-½ (H - D) D^-½``, in CSR form."""
     total: sparse.csr_array | None = None
-    for (block, matrix), (s, t) in zip(potential.matrices, point.factors, strict=True):
-        values = np.repeat(s * scale, np.diff(matrix.indptr))
-        values *= matrix.data
-        values *= (t * scale * (block.power**2 * block.a * block.b))[matrix.indices]
-        one_way = sparse.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
+    for (block, costs), (s, t) in zip(potential.costs, point.factors, strict=True):
+        one_way = costs.couplings(s * scale, t * scale * (block.power**2 * block.a * block.b))
         total = one_way if total is None else total + one_way
     if total is None:
         return sparse.csr_array((potential.problem.size, potential.problem.size))

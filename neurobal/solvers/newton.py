@@ -1,7 +1,7 @@
 """Newton's method with preconditioned conjugate gradients: what ``auto`` uses.
 
 Far from balance, Newton's steps are poor and damped parallel Osborne steps are good: ``h_i += log(out_i/in_i) / 2(α
-+ β)``, half of each unit's own balancing step (the whole step oscillates on bipartite graphs). A few of them come
++ β)``, half of each node's own balancing step (the whole step oscillates on bipartite graphs). A few of them come
 first. Each Newton system is solved by conjugate gradients only as exactly as the step deserves. On graphs with slow
 modes (rings, weakly linked modules) a coarse correction joins the preconditioner as soon as the iterations show that
 it will pay.
@@ -9,7 +9,6 @@ it will pay.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -19,18 +18,25 @@ import numpy as np
 from neurobal.potential import Imbalance, LogPoint, Point, Potential, log_balance
 from neurobal.problem import Problem
 from neurobal.solvers.aggregation import CoarseCorrection, aggregates
-from neurobal.solvers.contract import WIDE, Monitor, Solution
+from neurobal.solvers.contract import WIDE, Monitor, Solution, capped_exp
 from neurobal.solvers.hessian import ScaledHessian
 
 Array: TypeAlias = np.ndarray
 
+DEFAULT_STEPS = 100
 WARM_STEPS = 8
 LARGEST_STEP = 4.0  # of one Newton step, in units of the largest exponent
 # A coarse correction costs about this many pairs of mat-vecs; it is worth while where more than that can be saved.
 COARSE_PAYS = 500
-MOST_LEVELS = 40  # of weak units, each far below the last; where they run away there is no end to them
-FAINT = 1e-7  # share of a component's cost below which a unit is balanced by itself, at the end
+MAX_LAYERS = 40  # of weak nodes, each far below the last; where they run away there is no end to them
+FAINT = 1e-7  # share of a component's cost below which a node is balanced by itself, at the end
 STALE = 1.0  # logarithmic change of costs after which a coarse correction is formed anew
+TINY = 1e-300  # in place of zero, where a number is divided by
+ARMIJO = 1e-4  # share of the fall that the slope promises which a step has to bring
+BLUR = 1e-13  # of the costs' mass: smaller differences of a cost are rounding
+MAX_HALVINGS = 40  # of a step, until no further descent is possible
+FORCING = 0.3  # a Newton system is solved to this share of the imbalance at most
+MAX_APPROACH = 300  # Osborne steps in logarithms
 WATCH = 25  # conjugate-gradient iterations after which their rate of convergence is trusted
 
 
@@ -45,16 +51,16 @@ class Newton:
 
     def solve(self, problem: Problem, tol: float, max_iter: int | None, monitor: Monitor) -> Solution:
         """See `Solver.solve`. ``max_iter`` counts Newton steps (default 100)."""
-        budget = 100 if max_iter is None else max_iter
+        budget = DEFAULT_STEPS if max_iter is None else max_iter
         h = np.zeros(problem.size)
         wide = problem.log_range() > WIDE
         if wide:
             logs = log_balance(problem, h)
-            monitor.record(math.exp(min(logs.log_cost, 709.0)), logs.imbalance)
+            monitor.record(capped_exp(logs.log_cost), logs.imbalance)
             h = _approach(problem, h)
         h, iterations, evaluations, imbalance = _descend(problem, h, tol, budget, monitor)
         if wide or (imbalance.total <= tol and not imbalance.within(tol) and iterations < budget):
-            h, imbalance, extra = _settle_weak_units(problem, h, tol, budget, monitor)
+            h, imbalance, extra = _settle_weak_nodes(problem, h, tol, budget, monitor)
             evaluations += extra
         balanced = imbalance.within(tol)
         status = "balanced" if balanced else (
@@ -89,7 +95,7 @@ def _descend(
 
     inner = _InnerSolver(problem, potential, tol)
     iterations = 0
-    while not imbalance.within(tol) and iterations < budget and not _only_weak_units_left(potential, point, tol):
+    while not imbalance.within(tol) and iterations < budget and not _only_weak_nodes_left(potential, point, tol):
         if np.abs(point.h - potential.base).max(initial=0.0) * problem.slopes()[1] > WIDE:
             potential.rebase(point.h)
             point = potential.at(point.h)
@@ -104,16 +110,16 @@ def _descend(
     return point.h, iterations, potential.evaluations, imbalance
 
 
-def _only_weak_units_left(potential: Potential, point: Point, tol: float) -> bool:
-    """Whether what is not balanced yet are units whose costs are close to nothing beside their component's."""
+def _only_weak_nodes_left(potential: Potential, point: Point, tol: float) -> bool:
+    """Whether what is not balanced yet are nodes whose costs are close to nothing beside their component's."""
     gap, both = np.abs(point.gradient), point.incoming + point.outgoing
-    open_units = gap > tol**0.5 * both
+    open_nodes = gap > tol**0.5 * both
     weak = both < FAINT * point.mass[potential.problem.labels]
-    return potential.imbalance(point).total <= tol and bool(weak[open_units].all())
+    return potential.imbalance(point).total <= tol and bool(weak[open_nodes].all())
 
 
 def _osborne_step(point: Point) -> Array:
-    """Half of the step that would balance each unit on its own."""
+    """Half of the step that would balance each node on its own."""
     both = (point.incoming > 0) & (point.outgoing > 0)
     # Only the sum of both halves' curvatures is known; in + out times its mean exponent is close enough for damping.
     slope = np.divide(2 * point.curvature, point.incoming + point.outgoing, out=np.ones_like(point.h), where=both)
@@ -126,17 +132,17 @@ def _line_search(potential: Potential, point: Point, direction: Array, largest_s
     labels = potential.problem.labels
     longest = np.zeros(potential.problem.n_components)
     np.maximum.at(longest, labels, np.abs(direction))
-    length = np.minimum(1.0, LARGEST_STEP / largest_slope / np.maximum(longest, 1e-300))
+    length = np.minimum(1.0, LARGEST_STEP / largest_slope / np.maximum(longest, TINY))
     slope = potential.by_component(direction * point.gradient)
     # Near the minimum the fall of the cost drowns in rounding; there the gradient decides.
-    blur = 1e-13 * point.mass
+    blur = BLUR * point.mass
     size = potential.by_component(np.abs(point.gradient))
-    for _ in range(40):
+    for _ in range(MAX_HALVINGS):
         trial = potential.at(point.h + length[labels] * direction)
         fall = trial.cost - point.cost
-        lower = fall <= 1e-4 * length * slope
-        level = (np.abs(fall) <= blur) & (potential.by_component(np.abs(trial.gradient)) <= size)
-        good = lower | level | (longest == 0)
+        lower = fall <= ARMIJO * length * slope
+        unchanged = (np.abs(fall) <= blur) & (potential.by_component(np.abs(trial.gradient)) <= size)
+        good = lower | unchanged | (longest == 0)
         if good.all():
             return trial
         length = np.where(good, length, 0.5 * length)
@@ -167,8 +173,8 @@ class _InnerSolver:
         bound = np.max(np.divide(total, point.mass**2, out=np.zeros_like(total), where=point.mass > 0)) ** 0.5
         residual = -point.gradient / root
         goal = max(
-            min(0.3, imbalance.total) * float(bound) * _dot(residual, residual) ** 0.5,
-            0.3 * min(self._tol, imbalance.total),
+            min(FORCING, imbalance.total) * float(bound) * _dot(residual, residual) ** 0.5,
+            FORCING * min(self._tol, imbalance.total),
         ) / float(bound)
         search = _ConjugateGradients(residual)
         if not self._assembled:
@@ -245,7 +251,7 @@ class _ConjugateGradients:
             self.size = _dot(self.residual, self.residual) ** 0.5
             sizes.append(self.size)
         half = max(len(sizes) // 2, 1)
-        return float(np.log(max(sizes[-half], 1e-300) / max(sizes[-1], 1e-300)) / half)
+        return float(np.log(max(sizes[-half], TINY) / max(sizes[-1], TINY)) / half)
 
 
 def _dot(x: Array, y: Array) -> float:
@@ -255,7 +261,7 @@ def _dot(x: Array, y: Array) -> float:
 
 def _approach(problem: Problem, h: Array) -> Array:
     """Damped parallel Osborne steps in logarithms, until costs are within reach of ordinary numbers."""
-    for _ in range(300):
+    for _ in range(MAX_APPROACH):
         logs = log_balance(problem, h)
         step = _log_osborne_step(logs)
         if np.abs(step).max(initial=0.0) * problem.slopes()[1] < 1.0:
@@ -272,16 +278,16 @@ def _log_osborne_step(logs: LogPoint) -> Array:
     return step
 
 
-def _settle_weak_units(
+def _settle_weak_nodes(
     problem: Problem, h: Array, tol: float, budget: int, monitor: Monitor
 ) -> tuple[Array, Imbalance, int]:
-    """Balance the units whose costs vanish beside those of their component, strongest first, the others held.
+    """Balance the nodes whose costs vanish beside those of their component, strongest first, while the others stay.
 
     In one linear system they drown in the rounding errors of the strong ones, which in turn do not feel them.
     """
     evaluations, reached = 0, np.inf
     logs = log_balance(problem, h)
-    for _ in range(MOST_LEVELS):
+    for _ in range(MAX_LAYERS):
         if logs.imbalance.within(tol):
             break
         both = np.logaddexp(logs.incoming, logs.outgoing)
@@ -291,12 +297,12 @@ def _settle_weak_units(
         if not -np.inf < strongest < reached - 1e-6:
             break
         reached = strongest
-        part, units = problem.restricted(problem.connected & (both <= strongest + 1.0), h)
+        part, nodes = problem.restricted(problem.connected & (both <= strongest + 1.0), h)
         start = _approach(part, np.zeros(part.size)) if part.log_range() > WIDE else np.zeros(part.size)
         moved, _, used, _ = _descend(part, start, tol, budget, None)
         evaluations += used
         h = h.copy()
-        h[units] += moved
+        h[nodes] += moved
         logs = log_balance(problem, h)
-        monitor.record(math.exp(min(logs.log_cost, 709.0)), logs.imbalance)
+        monitor.record(capped_exp(logs.log_cost), logs.imbalance)
     return h, logs.imbalance, evaluations

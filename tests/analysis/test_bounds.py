@@ -227,3 +227,13 @@ def test_what_balance_refuses_is_refused():
 def test_costs_beyond_the_range_of_numbers(scale):
     with pytest.raises(nb.InvalidInputError, match="beyond the range"):
         cost_bounds(np.array([[0, scale], [scale, 0]]))
+
+
+def test_bounds_of_a_balance_are_those_of_the_network_before(rng):
+    weights = np.array([[0, 4.0, 1], [1, 0, 0], [0, 0, 0]])
+    cost = nb.Power(3)
+    mine, theirs = cost_bounds(nb.balance(weights, cost=cost)), cost_bounds(weights, cost=cost)
+    assert (mine.cost_before, mine.lower, mine.upper) == (theirs.cost_before, theirs.lower, theirs.upper)
+    assert repr(mine.excluded) == repr(theirs.excluded) != "()"
+    with pytest.raises(nb.InvalidInputError, match=r"^cost_bounds: .*Give the cost that the Balance was made with"):
+        cost_bounds(nb.balance(weights, cost=cost), cost=nb.Power(2))

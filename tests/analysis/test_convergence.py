@@ -323,7 +323,7 @@ def test_what_cannot_move_does_not_set_the_pace(rng):
 def test_errors(rng):
     weights = rng.normal(size=(5, 5))
     with pytest.raises(nb.InvalidInputError, match="Give the cost that the Balance was made with"):
-        convergence_rate(nb.balance(weights, cost=nb.Power(1)))
+        convergence_rate(nb.balance(weights, cost=nb.Power(1)), cost=nb.Power(2))
     with pytest.raises(nb.UnbalanceableError, match="no directed cycle"):
         convergence_rate(np.triu(weights, 1))
     with pytest.raises(nb.InvalidInputError, match="square"):
@@ -356,3 +356,12 @@ def test_a_running_simulation_balances_at_this_rate(rng, monkeypatch):
     assert late.sum() > 20
     decay = -np.polyfit(np.asarray(record.t)[late], np.log(gap[late]), 1)[0]
     assert decay == pytest.approx(-np.log(1 - rate * 0.005) / 0.005, rel=5e-3)  # Euler steps of 5 ms
+
+
+def test_a_balance_knows_its_cost(rng):
+    """It need not be given again, with more than one cost or power; another one is an error."""
+    weights = rng.normal(size=(6, 6))
+    cost = nb.Power(1, weight=rng.uniform(1, 2, size=(6, 6))) + 0.3 * nb.Power(3)
+    balance = nb.balance(weights, cost=cost)
+    assert convergence_rate(balance).rate == convergence_rate(balance, cost=cost).rate
+    assert convergence_rate(balance).rate == pytest.approx(convergence_rate(weights, cost=cost).rate, rel=1e-6)

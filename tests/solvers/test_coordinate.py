@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from oracle import Oracle
 
 import neurobal as nb
-from neurobal.cost import terms_by_projection
-from neurobal.problem import Problem, Units, build
+from neurobal.formulation import formulate
+from neurobal.problem import Problem
 from neurobal.solvers import Osborne, Stochastic
 from neurobal.solvers.coordinate import _Neighbours
 
@@ -20,8 +20,7 @@ COST = nb.Power(2) + 0.3 * nb.Power(0.5)
 
 
 def problem_and_oracle(case: graphs.Case, cost: nb.Cost, p: object, alpha: object) -> tuple[Problem, Oracle]:
-    circuit = case.circuit()
-    return build(circuit, Units(circuit), terms_by_projection(cost, circuit.projections)), case.oracle(p, alpha)
+    return formulate(case.circuit(), cost).problem, case.oracle(p, alpha)
 
 
 @pytest.mark.parametrize(("cost", "p", "alpha"), [(nb.Power(2), 2.0, 1.0), (COST, [2.0, 0.5], [1.0, 0.3])])

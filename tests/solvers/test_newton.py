@@ -8,9 +8,9 @@ import pytest
 import neurobal as nb
 from benchmarks import graphs as families
 from neurobal import existence
-from neurobal.cost import terms_by_projection
+from neurobal.formulation import formulate
 from neurobal.potential import Potential
-from neurobal.problem import Problem, Units, build
+from neurobal.problem import Problem
 from neurobal.solvers import newton
 from neurobal.solvers.aggregation import aggregates
 from neurobal.solvers.hessian import ScaledHessian
@@ -27,7 +27,7 @@ def imbalance(matrix: object) -> tuple[float, float]:
 
 def problem_of(matrix: object) -> Problem:
     circuit = nb.as_circuit(matrix)
-    return build(circuit, Units(circuit), terms_by_projection(nb.Power(2), circuit.projections))
+    return formulate(circuit, nb.Power(2)).problem
 
 
 @pytest.fixture

@@ -23,8 +23,7 @@ from neurobal.brian.network.guarded_constants import check_constants, guard
 from neurobal.brian.network.objects import parent
 from neurobal.brian.network.reading import examine, snapshot
 from neurobal.brian.plasticity.companions import check_not_normalized, check_same_model
-from neurobal.brian.plasticity.costing import largest_power, terms_unseen
-from neurobal.brian.plasticity.initial_costs import Measure, measure
+from neurobal.brian.plasticity.initial_costs import Measure, largest_power, measure, terms_unseen
 from neurobal.brian.plasticity.neuron_update import (
     DRAW,
     SENSE,
@@ -337,7 +336,7 @@ class Plasticity(BrianObject):
         self._unit = 1 / found.mean if self._unit is None else self._unit
         last = found.by_neuron(circuit, self._somas, lambda name: self._writes_alone(name.partition(".")[0]))
         for name, soma in self._somas.items():
-            soma.unit, soma.level = self._unit, found.levels[name]
+            soma.unit, soma.level = self._unit, found.heights[name]
             for variable, values in zip(("raw_in", "raw_out"), last[name], strict=True):
                 soma.variables[variable].set_value(values)  # what the pass of an update before would have left
             incoming, outgoing = everything[name] * self._unit

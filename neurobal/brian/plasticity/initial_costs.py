@@ -1,17 +1,21 @@
-"""Where a network stands before a rule acts on it: which synapses have a balance, and all costs, neuron by neuron."""
+"""The costs of a network before a rule acts on it: which synapses have one, which have a balance, what each neuron
+receives and sends.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sized
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from neurobal.brian.network.motion import SynapticMotion
 from neurobal.circuit import Circuit, Projection
-from neurobal.cost import Cost, Term, terms_by_projection
-from neurobal.existence import FALLS, balanced_levels
-from neurobal.problem import Units, build
+from neurobal.cost import Cost, Term
+from neurobal.errors import InvalidInputError, UnbalanceableError, did_you_mean
+from neurobal.existence import FALLS
+from neurobal.formulation import formulate
 
 Array: TypeAlias = np.ndarray
 
@@ -24,8 +28,8 @@ class Measure:
     ----------
     terms
         The cost of each costed projection.
-    levels
-        By population: synapses whose level falls from pre to post have no balance, and are not counted.
+    heights
+        One a neuron, by population: synapses whose height falls from pre to post have no balance, and are not counted.
     uneven
         Projections with synapses that have no balance.
     incoming, outgoing
@@ -37,7 +41,7 @@ class Measure:
     """
 
     terms: Mapping[str, list[Term]]
-    levels: Mapping[str, Array]
+    heights: Mapping[str, Array]
     uneven: frozenset[str]
     incoming: Mapping[str, Array]
     outgoing: Mapping[str, Array]
@@ -69,37 +73,36 @@ def measure(
     ``remainder`` is, by population, the part of the log-scales that has not been emitted yet: the rule sees weights as
     if it had been. ``last`` is what was measured before a former run of the same network.
     """
-    terms = terms_by_projection(cost, circuit.projections)
-    support = {name: _support(circuit.projections[name], some) for name, some in terms.items()}
-    if last is not None and _same(support, last.support):
-        spread = last.levels  # the question takes longer than all the rest
-    else:
-        units = Units(circuit)
-        levels = balanced_levels(build(circuit, units, terms))
-        spread = units.spread(np.zeros(units.size) if levels is None else levels[:-1])
+    formulation = formulate(circuit, cost)
+    terms = formulation.terms
+    support = {name: _support(circuit.projections[name], here) for name, here in terms.items()}
+    # Heights take longer than all the rest to find.
+    heights = last.heights if last is not None and _same(support, last.support) else formulation.heights()
+    counted = {name: ~_falls(circuit, name, heights) for name in terms}
+    uneven = frozenset(name for name, mask in counted.items() if not mask.all())
+    formulation = replace(formulation, counted=counted)
     unrounded = {name: np.zeros(population.size) for name, population in circuit.populations.items()} | dict(remainder)
-    incoming, outgoing, uneven = {}, {}, set()
-    total, count = 0.0, 0
-    for name, some in terms.items():
+    incoming, outgoing = {}, {}
+    for name in terms:
         projection = circuit.projections[name]
-        lost = projection.log_factors(*circuit.log_scales_at(projection, spread)) < -FALLS
-        if lost.any():
-            uneven.add(name)
-        ahead = projection.log_factors(*circuit.log_scales_at(projection, unrounded))
-        a, b = projection.exponents
-        costs_in, costs_out = np.zeros(projection.weight.size), np.zeros(projection.weight.size)
-        for term in some:
-            costs = term.of(projection.weight)
-            total, count = total + float(costs.sum()), count + int((costs > 0).sum())
-            costs = term.power * costs * np.exp(term.power * ahead) * ~(lost | _unchanging(projection))
-            costs_in += a * costs
-            costs_out += b * costs
-        post, pre = projection.post, projection.pre
-        if post is not None and post in groups:
-            incoming[name] = np.bincount(projection.post_index, costs_in, circuit.populations[post].size)
-        if pre is not None and pre in groups:
-            outgoing[name] = np.bincount(projection.pre_index, costs_out, circuit.populations[pre].size)
-    return Measure(terms, spread, frozenset(uneven), incoming, outgoing, total / max(count, 1), support)
+        received, sent = formulation.sums(name, unrounded)
+        if projection.post in groups:
+            incoming[name] = received
+        if projection.pre in groups:
+            outgoing[name] = sent
+    return Measure(terms, heights, uneven, incoming, outgoing, _mean(circuit, terms), support)
+
+
+def _falls(circuit: Circuit, name: str, heights: Mapping[str, Array]) -> Array:
+    """Which synapses of a projection have no balance: their height falls from pre to post."""
+    projection = circuit.projections[name]
+    return projection.log_factors(*circuit.log_scales_at(projection, heights)) < -FALLS
+
+
+def _mean(circuit: Circuit, terms: Mapping[str, list[Term]]) -> float:
+    """The mean cost of a synapse that costs anything, with or without a balance."""
+    costs = [term.of(circuit.projections[name].weight) for name, here in terms.items() for term in here]
+    return sum(float(c.sum()) for c in costs) / max(sum(int((c > 0).sum()) for c in costs), 1)
 
 
 def _support(projection: Projection, terms: list[Term]) -> tuple[Array, Array, Array]:
@@ -107,15 +110,49 @@ def _support(projection: Projection, terms: list[Term]) -> tuple[Array, Array, A
     return projection.post_index, projection.pre_index, np.logical_or.reduce(costs)
 
 
-def _same(one: Mapping[str, tuple[Array, ...]], other: Mapping[str, tuple[Array, ...]]) -> bool:
-    return one.keys() == other.keys() and all(
-        np.array_equal(x, y) for name in one for x, y in zip(one[name], other[name], strict=True)
+def _same(now: Mapping[str, tuple[Array, ...]], then: Mapping[str, tuple[Array, ...]]) -> bool:
+    return now.keys() == then.keys() and all(
+        np.array_equal(x, y) for name in now for x, y in zip(now[name], then[name], strict=True)
     )
 
 
-def _unchanging(projection: Projection) -> Array:
-    """Self-connections whose two ends move alike."""
-    a, b = projection.exponents
-    if projection.pre != projection.post:
-        return np.zeros(projection.weight.size, dtype=bool)
-    return (projection.pre_index == projection.post_index) & (np.asarray(a) == b)
+def largest_power(cost: Any, moving: Mapping[str, SynapticMotion]) -> float:
+    """The largest power of what the moving synapses cost; an error if nothing costs anything."""
+    known = [projection for name, moves in moving.items() for projection in moves.projections(name)]
+    if isinstance(cost, Mapping):
+        for key in cost:
+            if key not in known:
+                raise InvalidInputError(f"cost: no Synapses {key!r} moves along.{did_you_mean(key, known)}")
+    powers: set[float] = set()
+    for key in known:
+        of_key = cost_of(cost, key)
+        if of_key is not None and not isinstance(of_key, Cost):
+            raise InvalidInputError(f"cost: expected a cost such as Power(2) for {key!r}, got {of_key!r}.")
+        powers |= set() if of_key is None else of_key.powers()
+    if not powers:
+        raise UnbalanceableError("Nothing can be balanced: no synapse that moves has a cost.")
+    return max(powers)
+
+
+def cost_of(cost: Any, projection: str) -> Any:
+    """The cost of one projection, None for a free rider."""
+    return cost.get(projection) if isinstance(cost, Mapping) else cost
+
+
+def terms_unseen(cost: Any, projections: Mapping[str, str]) -> dict[str, list[Term]]:
+    """The costs of weights, by projection, whose synapses are not known: all of them have to be alike."""
+    stand_in = Circuit()
+    stand_in.add("stand-in", 1)
+    terms = {}
+    for key, weight in projections.items():
+        of_key = cost_of(cost, key)
+        if of_key is None:
+            continue
+        stand_in.connect("stand-in", "stand-in", np.ones((1, 1)), name=key)
+        terms[weight] = of_key.synaptic_terms(stand_in, [key])[key]
+        if any(np.ndim(term.weight) for term in terms[weight]):
+            raise InvalidInputError(
+                f"cost: that of {key!r} differs from synapse to synapse, but its synapses are not known before the "
+                "standalone simulation runs. Connect them from arrays (connect(i=..., j=...))."
+            )
+    return terms

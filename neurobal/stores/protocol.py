@@ -1,0 +1,78 @@
+"""What the problem, its existence theory and the solvers ask of the place where the costs of synapses live.
+
+Nobody else reads matrices, entries or index pointers. A store holds ``log c_e`` of synapses between free nodes; all of
+its synapses have the same power and exponents. `ShiftedCosts` are its costs as numbers; one pass over them gives both
+the sums over incoming and those over outgoing synapses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from scipy import sparse
+
+Array: TypeAlias = np.ndarray
+# ``(left, right)``, arrays over nodes: every log-cost is taken as ``log c + left[post] + right[pre]``. None: log c.
+Shift: TypeAlias = "tuple[Array, Array] | None"
+# From postsynaptic and presynaptic nodes of synapses to a mask of them.
+Choice: TypeAlias = Callable[[Array, Array], Array]
+
+
+class ShiftedCosts(Protocol):
+    """The costs c of a store as ordinary numbers, around one point h."""
+
+    def sums(self, t: Array, s: Array) -> tuple[Array, Array]:
+        """``Σ_pre c t[pre]`` per postsynaptic and ``Σ_post c s[post]`` per presynaptic node, in one pass."""
+
+    def couplings(self, left: Array, right: Array) -> sparse.csr_array:
+        """``left[post] c right[pre]`` as a (post, pre) matrix."""
+
+
+class SynapseStore(Protocol):
+    """The log-costs of synapses between ``size`` nodes; ``nnz`` is their number, synapses between the same two nodes
+    counted once.
+    """
+
+    @property
+    def size(self) -> int:
+        """The number of nodes."""
+
+    @property
+    def nnz(self) -> int:
+        """The number of synapses."""
+
+    def log_range(self) -> tuple[float, float]:
+        """The smallest and the largest log-cost."""
+
+    def ends(self) -> tuple[Array, Array]:
+        """Masks of the nodes that receive, and of those that send."""
+
+    def largest(self, shift: Shift) -> Array:
+        """The largest shifted log-cost that each node receives; -inf where it receives nothing."""
+
+    def log_sums(self, shift: Shift) -> tuple[Array, Array]:
+        """``log Σ c`` of the shifted costs per postsynaptic and per presynaptic node."""
+
+    def costs(self, shift: Shift, log_unit: Array | float) -> ShiftedCosts:
+        """The shifted costs as numbers, in units of ``exp(log_unit)``: one number, or one a postsynaptic node."""
+
+    def extremes(self, left: Array, right: Array) -> tuple[float, float]:
+        """The smallest and the largest ``left[post] + right[pre]`` of all synapses."""
+
+    def any(self, choice: Choice) -> bool:
+        """Whether ``choice`` is true of any synapse."""
+
+    def filtered(self, choice: Choice) -> SynapseStore:
+        """The synapses of which ``choice`` is true."""
+
+    def structure(self) -> sparse.csr_array:
+        """Who receives from whom, as a (post, pre) matrix whose values mean nothing."""
+
+    def entries(self) -> tuple[Array, Array, Array]:
+        """Postsynaptic nodes, presynaptic nodes and log-costs, one entry a synapse. In memory only.
+
+        For what has to see single synapses: the linear program for a != b, balancing one node at a time, problems of
+        a part of the nodes, and bounds from pairs.
+        """
