@@ -61,7 +61,7 @@ def test_a_sparse_matrix_that_is_not_square() -> None:
     refused(sparse.csr_array(np.ones((2, 3))), "(2, 3)", "Circuit")
 
 
-@pytest.mark.parametrize("network", ["J", 3, 2.5, {}, object, iter([])], ids=repr)
+@pytest.mark.parametrize("network", ["J", 3, 2.5, {}, object, iter([])], ids=lambda x: type(x).__name__)
 def test_what_is_no_network(network: object) -> None:
     with pytest.raises(nb.InvalidInputError, match=r"Cannot read a network from .*Give a"):
         nb.balance(network)

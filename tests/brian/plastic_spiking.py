@@ -137,7 +137,9 @@ def total_cost(network: Network, power: float = 2) -> float:
 def plastic(network: Network, rule: Any = None, dt: Any = 5 * ms, **options: Any) -> nb.Plasticity:
     """A plasticity for `spiking_network`, added to it."""
     rule = nb.NormalizedFlow(rate=60 / second) if rule is None else rule
-    plasticity = nb.Plasticity(network, rule, dt=dt, **{"cost": COST, "pinned": PINNED, **options})
+    # With the same name the same code: what was compiled for one network serves the next.
+    chosen = {"cost": COST, "pinned": PINNED, "name": "plasticity", **options}
+    plasticity = nb.Plasticity(network, rule, dt=dt, **chosen)
     network.add(plasticity)
     return plasticity
 

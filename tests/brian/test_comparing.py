@@ -225,7 +225,8 @@ def test_potentials_measured_from_rest() -> None:
     network = Network(cells, recurrent)
     compared = compare(network, nb.balance(network), DURATION, record={"cells": ["v", "drive"], "recurrent": "w"})
     assert compared.spikes["cells"].identical and compared.spikes["cells"].before.sum() > 20
-    assert all(trace.rescaled and trace.relative_change < 1e-13 for trace in compared.traces.values())
+    # Some 10 roundings a step, of which the last 100 (a time constant) are remembered: 1000 ε.
+    assert all(trace.rescaled and trace.relative_change < 1e-12 for trace in compared.traces.values())
     assert compared.traces["cells.v"].unit == "V"
 
 
@@ -253,7 +254,7 @@ def test_scales_that_are_no_powers_of_two_only_round() -> None:
     result = nb.balance(network, scaling=SCALING, pinned=PINNED)
     compared = compare(network, result, DURATION)
     assert compared.spikes["cells"].identical and not compared.identical
-    assert 0 < compared.traces["cells.v"].relative_change < 1e-13
+    assert 0 < compared.traces["cells.v"].relative_change < 1e-12  # 1000 ε: see above
     assert "traces are equal up to rounding" in repr(compared)
 
 

@@ -93,7 +93,8 @@ def test_the_cost_falls_at_every_visit(dense: np.ndarray) -> None:
         for unit in rng.integers(0, 8, 100):
             before = oracle.cost(h[:-1])
             h[unit] += theta * neighbours.balancing_step(int(unit), h)
-            assert oracle.cost(h[:-1]) <= before * (1 + 1e-14)
+            # 64 terms, in whatever order they are added, with exponentials that are wrong by up to 4 ε.
+            assert oracle.cost(h[:-1]) <= before * (1 + (64 / 2 + 2 * 4) * np.finfo(float).eps)
 
 
 def test_an_iteration_is_a_round_of_visits(dense: np.ndarray) -> None:

@@ -124,7 +124,8 @@ def test_threads_do_not_change_the_products(rng: np.random.Generator, monkeypatc
 
 def test_an_answer_beyond_floating_point_is_a_result(dense: np.ndarray) -> None:
     result = nb.balance(dense, tol=1e-300)
-    assert not result.success and result.imbalance < 1e-14
+    # Sums of 8 terms, exponentials of arguments that are rounded (below 32): some 50 ε of the cost, and a margin of 2.
+    assert not result.success and result.imbalance < 100 * np.finfo(float).eps
     assert "Try a larger tol" in result.message or "max_iter" in result.message
 
 

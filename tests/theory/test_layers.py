@@ -104,6 +104,7 @@ def test_biases_are_incoming_weights(p: float, rng: np.random.Generator) -> None
     more the deeper the network (check 31)."""
     nets = ([784, 256, 10], [784, 256, 128, 10], [784, 512, 256, 128, 64, 10])
     scaled, skipped = zip(*(change(sizes, p, rng) for sizes in nets), strict=True)
-    assert max(scaled) <= 1e-14
+    # Sums of up to 784 terms in whatever order, in five layers: n ε/2 each at worst.
+    assert max(scaled) <= 5 * 784 * np.finfo(float).eps / 2
     assert skipped[0] > 0.01 and skipped[0] < skipped[1] < skipped[2]
     assert skipped[2] > (1.0 if p == 1 else 0.3)

@@ -37,11 +37,6 @@ WORDS = """
 """
 
 
-def dimension_of(value: Any) -> Any:
-    """The physical dimension of a number or quantity."""
-    return get_dimensions(value)
-
-
 def check_rule(rule: Rule, power: float, dt: float = 1e-3) -> None:
     """Raise an error that shows the line of a rule's code that is wrong, and what is wrong with it.
 

@@ -13,8 +13,8 @@ from brian2.core.variables import Variables
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.device import get_device
 from brian2.groups.group import CodeRunner
+from brian2.units.fundamentalunits import get_dimensions
 
-from neurobal.brian.plasticity.rule_check import dimension_of
 from neurobal.errors import NeurobalError
 
 
@@ -102,7 +102,7 @@ class Runner(CodeRunner):
         for key, (owner, variable, index) in references.items():
             self.variables.add_reference(key, owner, variable, index=index)
         for key, value in (constants or {}).items():
-            self.variables.add_constant(key, value=float(value), dimensions=dimension_of(value))
+            self.variables.add_constant(key, value=float(value), dimensions=get_dimensions(value))
         self._own_class: type | None = group.codeobj_class
         self.set_code(code, sums)
 
