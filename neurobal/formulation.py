@@ -8,24 +8,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from neurobal.adapters import as_circuit
 from neurobal.circuit import Circuit, Projection
 from neurobal.cost import Cost, Term, terms_by_projection
 from neurobal.errors import InvalidInputError, UnbalanceableError
 from neurobal.existence import Runaway, balanced_heights, find_runaway, without
 from neurobal.nodes import GROUND, Nodes
 from neurobal.problem import Problem, build
-from neurobal.result import Excluded
 
 Array: TypeAlias = np.ndarray
 
 NO_WAY_BACK = "no way back"
 FALLS_FOR_EVER = "nothing holds their cost: it can fall for ever"
 NAMED = 5  # nodes without a balance that a message names
+
+
+@dataclass(frozen=True, eq=False)
+class Excluded:
+    """The ``synapses`` (numbers) of one projection that have no balance, ``of`` how many, and the ``reason``."""
+
+    projection: str
+    synapses: Array
+    of: int
+    reason: str
+
+    def __str__(self) -> str:
+        name = "synapses" if self.projection == "synapses" else f"synapses {self.projection}"
+        return f"{self.synapses.size:,} of {self.of:,} {name}: {self.reason}"
+
+    __repr__ = __str__
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,14 +212,6 @@ class Formulation:
 def formulate(circuit: Circuit, cost: Cost | Mapping[str, Cost]) -> Formulation:
     """The problem of a circuit under a cost; nothing is left out yet (see `Formulation.balanceable`)."""
     return Formulation(circuit, cost, terms_by_projection(cost, circuit))
-
-
-def read_circuit(network: Any, **arguments: Any) -> Circuit:
-    """A network of any kind as a circuit, with the arguments of `as_circuit`; its results can be written back."""
-    circuit = as_circuit(network, **{**arguments, "level": arguments.get("level", 0) + 1})
-    if circuit.binding is not None:
-        circuit.binding.check()
-    return circuit
 
 
 def _unchanging(projection: Projection) -> Array:
