@@ -9,9 +9,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from neurobal.adapters import as_circuit
+from neurobal.circuit import Circuit
 from neurobal.cost import Cost, Power
 from neurobal.errors import InvalidInputError
-from neurobal.formulation import Formulation, formulate, read_circuit
+from neurobal.formulation import Formulation, formulate
 from neurobal.potential import Imbalance
 from neurobal.problem import Problem
 from neurobal.progress import Progress, Report
@@ -127,6 +129,14 @@ def balance(
     )
 
 
+def read_circuit(network: Any, **arguments: Any) -> Circuit:
+    """A network of any kind as a circuit, with the arguments of `as_circuit`; its results can be written back."""
+    circuit = as_circuit(network, **{**arguments, "level": arguments.get("level", 0) + 1})
+    if circuit.binding is not None:
+        circuit.binding.check()
+    return circuit
+
+
 def balance_formulation(
     formulation: Formulation,
     solver: Solver,
@@ -143,8 +153,9 @@ def balance_formulation(
     h = _centred(formulation.problem, solution.h)
     imbalance = solution.imbalance
     if dyadic:
-        h = rounded(formulation.problem, h, quantum(formulation.circuit))
-        imbalance = Meter(formulation.problem)(h)[1]
+        meter = Meter(formulation.problem)
+        h = rounded(h, quantum(formulation.circuit), formulation.problem.shiftable(), lambda h: meter(h)[0])
+        imbalance = meter(h)[1]
     log_scale = formulation.nodes.spread(h)
     formulation = formulation.at(formulation.circuit)  # forgets the flat problem, which takes memory
     after = formulation.at(formulation.circuit.rescaled(log_scale, dyadic=dyadic))

@@ -142,16 +142,16 @@ class Power(Cost):
 
 @dataclass(frozen=True, eq=False)
 class Robustness(Cost):
-    """Sensitivity of the dynamics to noise on the units: ``Σ_ij ⟨φ'(x_j)²⟩ J_ij²`` (Stock et al. 2022).
+    """Sensitivity of the dynamics to noise on the neurons: ``Σ_ij ⟨φ'(x_j)²⟩ J_ij²`` (Stock et al. 2022).
 
-    For ``dx/dt = -x + J φ(x)`` the mean squared velocity change caused by small independent noise on all units is this
-    sum plus terms that no rescaling changes. The slopes of homogeneous units of degree 1 do not change either.
+    For ``dx/dt = -x + J φ(x)`` the mean squared velocity change caused by small independent noise on all neurons is
+    this sum plus terms that no rescaling changes. The slopes of homogeneous neurons of degree 1 do not change either.
 
     Parameters
     ----------
     gains
-        Mean squared slope ⟨φ'²⟩ of each *presynaptic* unit over the activity of interest: array (n_pre,), or a dict of
-        such arrays by population name. For ReLU it is the fraction of time that the unit is active.
+        Mean squared slope ⟨φ'²⟩ of each *presynaptic* neuron over the activity of interest: array (n_pre,), or a dict
+        of such arrays by population name. For ReLU it is the fraction of time that the neuron is active.
     """
 
     gains: Any

@@ -8,24 +8,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-from neurobal.adapters import as_circuit
 from neurobal.circuit import Circuit, Projection
 from neurobal.cost import Cost, Term, terms_by_projection
-from neurobal.errors import InvalidInputError, UnbalanceableError
+from neurobal.errors import UnbalanceableError
 from neurobal.existence import Runaway, balanced_heights, find_runaway, without
-from neurobal.nodes import GROUND, Nodes
+from neurobal.nodes import Nodes
 from neurobal.problem import Problem, build
-from neurobal.result import Excluded
+from neurobal.unbalanceable import check_free_neurons, no_balance, nothing_moves
 
 Array: TypeAlias = np.ndarray
 
 NO_WAY_BACK = "no way back"
 FALLS_FOR_EVER = "nothing holds their cost: it can fall for ever"
-NAMED = 5  # nodes without a balance that a message names
+
+
+@dataclass(frozen=True, eq=False)
+class Excluded:
+    """The ``synapses`` (numbers) of one projection that have no balance, ``of`` how many, and the ``reason``."""
+
+    projection: str
+    synapses: Array
+    of: int
+    reason: str
+
+    def __str__(self) -> str:
+        name = "synapses" if self.projection == "synapses" else f"synapses {self.projection}"
+        return f"{self.synapses.size:,} of {self.of:,} {name}: {self.reason}"
+
+    __repr__ = __str__
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,7 +137,7 @@ class Formulation:
         """
         remaining = without(self.problem, runaway)
         if strict or not remaining.connected.any():
-            raise self._error(_complaint(self.problem, remaining, runaway, self.nodes))
+            raise self._error(no_balance(self.problem, remaining, runaway, self.nodes))
         counted = dict(self.counted)
         for name in self.terms:
             lost = self._lost(name, runaway)
@@ -139,9 +153,9 @@ class Formulation:
 
         UnbalanceableError if nothing remains, or, if ``strict``, if anything has no balance.
         """
-        self._check_free_neurons()
+        check_free_neurons(self.circuit, self.nodes)
         if not self.problem.connected.any():
-            raise self._error(self._why_nothing_moves())
+            raise self._error(nothing_moves(self.circuit, self.nodes, self.terms))
         formulation = self
         while (runaway := find_runaway(formulation.problem)) is not None:
             formulation = formulation.without(runaway, strict=strict)
@@ -149,12 +163,7 @@ class Formulation:
 
     def _lost(self, name: str, runaway: Runaway) -> Array:
         projection = self.circuit.projections[name]
-        return runaway.lowers(*projection.exponents, *self._ends(projection)) & (projection.weight != 0)
-
-    def _ends(self, projection: Projection) -> tuple[Array, Array]:
-        """Post- and presynaptic node of each synapse."""
-        nodes = self.nodes
-        return nodes.of(projection.post, projection.post_index), nodes.of(projection.pre, projection.pre_index)
+        return runaway.lowers(*projection.exponents, *self.nodes.ends(projection)) & (projection.weight != 0)
 
     def _all_pinned(self, projection: Projection) -> bool:
         ends = (name for name in (projection.post, projection.pre) if name is not None)
@@ -163,49 +172,10 @@ class Formulation:
     def _error(self, text: str) -> UnbalanceableError:
         return UnbalanceableError("\n".join(filter(None, [text, self.circuit.advice])))
 
-    def _check_free_neurons(self) -> None:
-        neurons = sum(population.size for population in self.circuit.populations.values())
-        if neurons and self.nodes.size == 0:
-            raise InvalidInputError(
-                f"No neuron is free: all {neurons} are pinned (or tied to a pinned one), so nothing can be rescaled. "
-                "Pin less."
-            )
-        if neurons == 0 or not self.circuit.projections:
-            lack = "no neurons" if neurons == 0 else "no synapses that a rescaling could change"
-            raise InvalidInputError(f"The network is empty: it has {lack}, so there is nothing to balance.")
-
-    def _why_nothing_moves(self) -> str:
-        pinned = any(population.pinned.any() for population in self.circuit.populations.values())
-        or_less = ", or pin less" if pinned else ""
-        if any(self._within_nodes(name) for name in self.terms):
-            return (
-                "Nothing can be balanced: all costed synapses of free neurons are self-connections (or join neurons "
-                "that are tied), which never change under a rescaling. Give synapses between neurons whose scales are "
-                f"their own{or_less}."
-            )
-        return (
-            "Nothing can be balanced: no costed synapse with a non-zero weight touches a free neuron. Give such "
-            f"synapses a cost{or_less}."
-        )
-
-    def _within_nodes(self, name: str) -> bool:
-        """Whether a costed projection has synapses whose two ends are one free node."""
-        projection = self.circuit.projections[name]
-        post, pre = self._ends(projection)
-        return bool(np.any((post == pre) & (post != GROUND) & (projection.weight != 0)))
-
 
 def formulate(circuit: Circuit, cost: Cost | Mapping[str, Cost]) -> Formulation:
     """The problem of a circuit under a cost; nothing is left out yet (see `Formulation.balanceable`)."""
     return Formulation(circuit, cost, terms_by_projection(cost, circuit))
-
-
-def read_circuit(network: Any, **arguments: Any) -> Circuit:
-    """A network of any kind as a circuit, with the arguments of `as_circuit`; its results can be written back."""
-    circuit = as_circuit(network, **{**arguments, "level": arguments.get("level", 0) + 1})
-    if circuit.binding is not None:
-        circuit.binding.check()
-    return circuit
 
 
 def _unchanging(projection: Projection) -> Array:
@@ -214,37 +184,3 @@ def _unchanging(projection: Projection) -> Array:
     if projection.pre != projection.post:
         return np.zeros(projection.weight.size, dtype=bool)
     return (projection.pre_index == projection.post_index) & (np.asarray(a) == b)
-
-
-def _complaint(problem: Problem, remaining: Problem, runaway: Runaway, nodes: Nodes) -> str:
-    """Which neurons have no balance, and why: those that keep no cost when what has none is left out."""
-    culprits = np.flatnonzero(problem.connected & ~remaining.connected)
-    names = ", ".join(nodes.name(int(node)) for node in culprits[:NAMED]) + (", ..." if culprits.size > NAMED else "")
-    if runaway.strong is not None:
-        why = (
-            "they lie on no directed cycle of costed synapses (all pinned neurons count as one), so that nothing holds "
-            "their cost: it falls for ever"
-        )
-        remedy = "Pin inputs and readouts, leave these synapses out of the cost"
-    else:
-        why = "scaling them one way lowers their cost for ever (their output does not grow as their input does)"
-        remedy = "Pin some of them, check homogeneity and exponents"
-    if not remaining.connected.any():
-        return f"Nothing can be balanced. {names}: {why}. {remedy}."
-    if culprits.size:
-        count = f"{culprits.size} of {problem.size} units have no balance"
-    else:
-        count = "Some synapses have no balance"
-        names, why = _bridge(problem, runaway, nodes), "no path leads back, so that nothing holds their cost"
-    return f"{count}. {names}: {why}. {remedy}, or use on_unbalanceable='exclude'."
-
-
-def _bridge(problem: Problem, runaway: Runaway, nodes: Nodes) -> str:
-    """One synapse without a balance, for a message."""
-    for block in problem.blocks:
-        post, pre, _ = block.store.entries()
-        lost = np.flatnonzero(runaway.lowers(block.a, block.b, post, pre))
-        if lost.size:
-            more = f" and {lost.size - 1} more" if lost.size > 1 else ""
-            return f"the synapse from {nodes.name(int(pre[lost[0]]))} to {nodes.name(int(post[lost[0]]))}{more}"
-    return "synapses from or to pinned neurons"

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from neurobal.circuit import Circuit
+from neurobal.circuit import Circuit, Projection
 
 Array: TypeAlias = np.ndarray
 
@@ -41,6 +41,10 @@ class Nodes:
         if population is None:
             return np.full(index.shape, GROUND, dtype=np.int32)
         return index if self._same else self.table[population][index]
+
+    def ends(self, projection: Projection) -> tuple[Array, Array]:
+        """Post- and presynaptic node of each synapse of a projection."""
+        return self.of(projection.post, projection.post_index), self.of(projection.pre, projection.pre_index)
 
     def spread(self, values: Array) -> dict[str, Array]:
         """One value a node as one value a neuron, by population; 0 for pinned neurons."""

@@ -216,8 +216,7 @@ def build(circuit: Circuit, nodes: Nodes, terms: Mapping[str, list[Term]], count
     builder = _Builder(nodes.size)
     for name, terms_here in terms.items():
         projection = circuit.projections[name]
-        post = nodes.of(projection.post, projection.post_index)
-        pre = nodes.of(projection.pre, projection.pre_index)
+        post, pre = nodes.ends(projection)
         a, b = projection.exponents
         for term in terms_here:
             log_cost = term.log_of(projection.weight)

@@ -6,34 +6,16 @@ import html
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from neurobal.certificate import Certificate, certify
 from neurobal.circuit import Circuit, Writing
 from neurobal.errors import NeurobalError
-
-if TYPE_CHECKING:
-    from neurobal.formulation import Formulation
+from neurobal.formulation import Excluded, Formulation
 
 Array: TypeAlias = np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
-class Excluded:
-    """The ``synapses`` (numbers) of one projection that have no balance, ``of`` how many, and the ``reason``."""
-
-    projection: str
-    synapses: Array
-    of: int
-    reason: str
-
-    def __str__(self) -> str:
-        name = "synapses" if self.projection == "synapses" else f"synapses {self.projection}"
-        return f"{self.synapses.size:,} of {self.of:,} {name}: {self.reason}"
-
-    __repr__ = __str__
 
 
 @dataclass(frozen=True, eq=False, repr=False)

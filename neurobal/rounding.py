@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -11,8 +11,6 @@ import numpy as np
 
 from neurobal.circuit import Circuit
 from neurobal.errors import InvalidInputError
-from neurobal.problem import Problem
-from neurobal.solvers.contract import Meter
 
 Array: TypeAlias = np.ndarray
 
@@ -46,12 +44,12 @@ def quantum(circuit: Circuit) -> float:
     return common_step(np.unique(np.concatenate(powers)).tolist()) * math.log(2)
 
 
-def rounded(problem: Problem, h: Array, step: float) -> Array:
+def rounded(h: Array, step: float, shiftable: Array, cost: Callable[[Array], float]) -> Array:
     """``h`` rounded to multiples of ``step``, in the cheapest of several ways; 0 where all cost more than that.
 
-    A common shift of h costs nothing before rounding, but decides which nodes are rounded up and which down.
+    A common shift of the nodes in mask ``shiftable`` costs nothing before rounding, but decides which of them are
+    rounded up and which down.
     """
-    members, meter = problem.shiftable(), Meter(problem)
-    shifts = np.arange(ROUNDINGS) / ROUNDINGS * step if members.any() else [0.0]
-    tries = [np.rint((h - np.where(members, shift, 0.0)) / step) * step for shift in shifts]
-    return min([*tries, np.zeros_like(h)], key=lambda candidate: meter(candidate)[0])
+    shifts = np.arange(ROUNDINGS) / ROUNDINGS * step if shiftable.any() else [0.0]
+    candidates = [np.rint((h - np.where(shiftable, shift, 0.0)) / step) * step for shift in shifts]
+    return min([*candidates, np.zeros_like(h)], key=cost)

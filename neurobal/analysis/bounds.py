@@ -17,9 +17,9 @@ import numpy as np
 from neurobal.analysis.subject import subject
 from neurobal.cost import Cost
 from neurobal.errors import InvalidInputError
+from neurobal.formulation import Excluded
 from neurobal.logarithms import log_sums
 from neurobal.problem import Problem
-from neurobal.result import Excluded
 from neurobal.solvers.runaways import seen_from
 
 Array: TypeAlias = np.ndarray

@@ -1,4 +1,4 @@
-"""Where noise on the units ends up: the stationary covariance of a linear rate network, and of its readout."""
+"""Where noise on the neurons ends up: the stationary covariance of a linear rate network, and of its readout."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class NoiseCovariance:
 
 
 def noise_covariance(weights: Any, *, slopes: Any = None, noise: Any = 1.0, readout: Any = None) -> NoiseCovariance:
-    """Stationary covariance under independent white noise on every unit, by the Lyapunov equation.
+    """Stationary covariance under independent white noise on every neuron, by the Lyapunov equation.
 
     ::
 
@@ -41,7 +41,7 @@ def noise_covariance(weights: Any, *, slopes: Any = None, noise: Any = 1.0, read
     Parameters
     ----------
     weights : (N, N) array or scipy sparse matrix
-        J_ij from unit j to unit i. Sparse ones are made dense; the effort grows as N³.
+        J_ij from neuron j to neuron i. Sparse ones are made dense; the effort grows as N³.
     slopes : float or array (N,), optional
         φ'(x_j) at the fixed point; 1 for linear networks. No rescaling changes them if φ is homogeneous of degree 1.
     noise : float or array (N,)

@@ -1,4 +1,4 @@
-"""How much noise on its units moves a rate network: the mean squared sensitivity of its velocity."""
+"""How much noise on its neurons moves a rate network: the mean squared sensitivity of its velocity."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ def sensitivity(weights: Any, gains: Any, *, slopes: Any = None) -> float:
     linear) a rescaling of the neurons changes neither slopes nor J_ii, so that this number falls by exactly what
     ``balance(J, cost=Robustness(gains))`` saves, ``cost_before - cost`` (where no synapse is left out), and no
     rescaling makes it smaller. **Not guaranteed**: that the output, or the error in a task, gets less noisy. This is
-    about the velocity caused by noise of the same size on every unit at one moment; it does not see how noise
+    about the velocity caused by noise of the same size on every neuron at one moment; it does not see how noise
     accumulates over time, nor how activity and readout are rescaled along. See `noise_covariance`.
 
     Parameters
     ----------
     weights : (N, N) array or scipy sparse matrix
-        J_ij from unit j to unit i, in units of the leak.
+        J_ij from neuron j to neuron i, in units of the leak.
     gains : array (N,)
-        ⟨φ'(x_j)²⟩ over the activity of interest. For ReLU the fraction of time that the unit is active.
+        ⟨φ'(x_j)²⟩ over the activity of interest. For ReLU the fraction of time that the neuron is active.
     slopes : array (N,), optional
-        ⟨φ'(x_i)⟩; needed where units have connections to themselves. For ReLU the same as ``gains``.
+        ⟨φ'(x_i)⟩; needed where neurons have connections to themselves. For ReLU the same as ``gains``.
 
     Raises
     ------

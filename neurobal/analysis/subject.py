@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from neurobal.balancing import read_circuit
 from neurobal.cost import Cost, Power
 from neurobal.errors import InvalidInputError
-from neurobal.formulation import Formulation, formulate, read_circuit
+from neurobal.formulation import Formulation, formulate
 from neurobal.result import Balance
 
 SAME_COST = 1e-6  # relative difference of total costs up to which two costs count as one

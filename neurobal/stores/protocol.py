@@ -73,6 +73,6 @@ class SynapseStore(Protocol):
     def entries(self) -> tuple[Array, Array, Array]:
         """Postsynaptic nodes, presynaptic nodes and log-costs, one entry a synapse. In memory only.
 
-        For what has to see single synapses: the linear program for a != b, balancing one node at a time, problems of
-        a part of the nodes, and bounds from pairs.
+        For what has to see single synapses: existence and invariant shifts where a != b or there is a ground,
+        balancing one node at a time, problems of a part of the nodes, bounds from pairs, and names in messages.
         """

@@ -29,7 +29,8 @@ class Measure:
     terms
         The cost of each costed projection.
     heights
-        One a neuron, by population: synapses whose height falls from pre to post have no balance, and are not counted.
+        The height of each neuron, by population: synapses whose height falls from pre to post have no balance, and are
+        not counted.
     uneven
         Projections with synapses that have no balance.
     incoming, outgoing
