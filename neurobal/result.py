@@ -94,7 +94,7 @@ class Balance:
         """Whether the network holds what `apply` wrote; its values are compared, for a ``restore()`` may change them.
 
         Parameters and weights decide, unless the simulation itself changes them; where every value has changed since,
-        the last of `apply` and `revert` counts.
+        the last of `apply` and `revert` counts, with a warning.
 
         Raises
         ------

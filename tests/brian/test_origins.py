@@ -185,13 +185,14 @@ def test_after_balancing_it_has_to_stay_until_the_balancing_is_undone() -> None:
     network.run(1 * ms)
 
 
-def test_one_balancing_undone_leaves_the_check_of_the_other() -> None:
+def test_one_balancing_undone_leaves_the_check_of_the_other(caplog: pytest.LogCaptureFixture) -> None:
     objects = spiking(SHARED)
     network = Network(objects)
     first, second_one = nb.balance(network), nb.balance(network, cost=nb.Power(1))
     first.apply()
     second_one.apply()
-    first.revert()
+    first.revert()  # the other one's scales are in all values: nothing is as it was left
+    assert "taken as still applied" in caplog.text
     objects[0].stim = 4 * mV
     refused(network)
     second_one.revert()

@@ -8,12 +8,19 @@ from typing import TypeAlias
 
 import numpy as np
 from brian2.core.variables import ArrayVariable
+from brian2.utils.logger import get_logger
 
 from neurobal.brian.network.values import check_device, values_of
 from neurobal.circuit import multiplied
 from neurobal.errors import NeurobalError
 
 Array: TypeAlias = np.ndarray
+logger = get_logger("neurobal.network")
+
+_NOTHING_TO_COMPARE = (
+    "All values that apply() wrote have changed since: they do not tell whether the network has been restored to a "
+    "state from before. It is taken as still applied. If it was restored, do not revert()."
+)
 
 
 class Writing:
@@ -54,7 +61,8 @@ class Writing:
         """Whether the variables hold what was written: they are compared, for a restore() may have changed them.
 
         Variables that no simulation changes decide, where a value is the one before or after the writing; if none of
-        theirs is, the others do. Where every value has changed since, the last that was done here counts.
+        theirs is, the others do. Where every value has changed since, nothing can be compared: the last that was done
+        here counts, with a warning.
 
         Raises
         ------
@@ -72,6 +80,9 @@ class Writing:
             if written or earlier:
                 self._written = bool(written)
                 break
+        else:
+            if self._written and self._moved():
+                logger.warn(_NOTHING_TO_COMPARE, "nothing_to_compare")
         if not self._written:
             self._let_go()
         return self._written
@@ -116,6 +127,10 @@ class Writing:
                 f"Nothing was written: {variable.owner.name}.{variable.name}[{k}] would go from {before[k]:g} "
                 f"to {after[k]:g}, out of the range of {variable.dtype}."
             )
+
+    def _moved(self) -> bool:
+        """Whether the writing changed any value."""
+        return any(np.any(self._before[variable] != self._after[variable]) for variable in self._before)
 
     def _compare(self, variable: ArrayVariable) -> Counter[str]:
         """How many of the values that the writing changed are now those before it, and how many those after it."""
