@@ -54,6 +54,12 @@ class Term:
         return log_cost
 
 
+def _nearest(cls: type, method: str) -> int:
+    """How far from a class, in the order in which methods are looked up, one is defined (`Cost` itself not counted)."""
+    order = [kind for kind in cls.__mro__ if kind is not Cost]
+    return next((k for k, kind in enumerate(order) if method in vars(kind)), len(order))
+
+
 class Cost(ABC):
     """A sum of powers of synaptic weights. Add costs with ``+``, multiply by numbers: ``Power(2) + 0.1*Power(1)``.
 
@@ -63,7 +69,7 @@ class Cost(ABC):
 
     def __init_subclass__(cls, **arguments: Any) -> None:
         super().__init_subclass__(**arguments)
-        if "terms" in vars(cls) and "synaptic_terms" not in vars(cls):
+        if _nearest(cls, "terms") < _nearest(cls, "synaptic_terms"):
             warnings.warn(
                 f"{cls.__name__}: Cost.terms(projection) is deprecated, define synaptic_terms(circuit, projections) -> "
                 "{name: [Term, ...]}: a cost is asked once, with the whole circuit.",
@@ -206,7 +212,7 @@ class CostSum(Cost):
     def synaptic_terms(self, circuit: Circuit, projections: Collection[str]) -> dict[str, list[Term]]:
         total: dict[str, list[Term]] = {name: [] for name in projections}
         for factor, cost in self.parts:
-            for name, terms in cost.synaptic_terms(circuit, projections).items():
+            for name, terms in asked(cost, circuit, projections).items():
                 total[name] += [
                     Term(t.power, float(np.asarray(factor)) * t.weight, _times(t.dimension, _dimension(factor)))
                     for t in terms
@@ -218,6 +224,45 @@ class CostSum(Cost):
 
     def __repr__(self) -> str:
         return " + ".join(f"{c!r}" if np.asarray(f) == 1 else f"{f!r}*({c!r})" for f, c in self.parts)
+
+
+def asked(cost: Cost, circuit: Circuit, projections: Collection[str]) -> dict[str, list[Term]]:
+    """The answer of `Cost.synaptic_terms`, checked: lists of terms for these projections, and for no others."""
+    answer = cost.synaptic_terms(circuit, projections)
+    owner = f"{type(cost).__name__}.synaptic_terms"
+    if not isinstance(answer, Mapping):
+        raise InvalidInputError(f"{owner}: expected a dict from projection to a list of Term, got {answer!r:.60}.")
+    for name, terms in answer.items():
+        if name not in projections:
+            raise InvalidInputError(
+                f"{owner}: answered for projection {name!r}, which is not to cost anything; it was asked for "
+                f"{', '.join(map(repr, projections))}."
+            )
+        if not isinstance(terms, (list, tuple)) or not all(isinstance(term, Term) for term in terms):
+            raise InvalidInputError(f"{owner}: expected a list of Term for projection {name!r}, got {terms!r:.60}.")
+        for term in terms:
+            if not (term.power > 0 and np.all(np.isfinite(term.weight)) and np.all(np.asarray(term.weight) >= 0)):
+                raise InvalidInputError(
+                    f"{owner}: a term of projection {name!r} has power {term.power!r} and weights {term.weight!r:.40}; "
+                    "the power must be > 0, weights finite and >= 0."
+                )
+    return dict(answer)
+
+
+def same_terms(left: Mapping[str, list[Term]], right: Mapping[str, list[Term]]) -> bool:
+    """Whether two costs put the same terms on the same synapses."""
+
+    def by_power(costs: Mapping[str, list[Term]]) -> dict[str, list[Term]]:
+        return {name: sorted(terms, key=lambda term: term.power) for name, terms in costs.items() if terms}
+
+    def same(first: Term, second: Term) -> bool:
+        weights = np.all(np.asarray(first.weight) == np.asarray(second.weight))
+        return bool(first.power == second.power and weights and _same(first.dimension, second.dimension))
+
+    left, right = by_power(left), by_power(right)
+    return left.keys() == right.keys() and all(
+        len(left[name]) == len(right[name]) and all(map(same, left[name], right[name])) for name in left
+    )
 
 
 def _terms_of_each(cost: Cost, circuit: Circuit, projections: Collection[str]) -> dict[str, list[Term]]:
@@ -247,7 +292,7 @@ def terms_by_projection(cost: Any, circuit: Circuit) -> dict[str, list[Term]]:
                 f"{cost_of_name!r}."
             )
         names.setdefault(id(cost_of_name), []).append(name)
-    answers = [chosen[group[0]].synaptic_terms(circuit, group) for group in names.values()]
+    answers = [asked(chosen[group[0]], circuit, group) for group in names.values()]
     terms = {name: answer[name] for name in chosen for answer in answers if name in answer}
     _check_dimensions(terms)
     return terms

@@ -127,7 +127,7 @@ class Formulation:
         return self.nodes.spread(np.zeros(self.nodes.size) if heights is None else heights[:-1])
 
     def at(self, circuit: Circuit) -> Formulation:
-        """The same cost of the same synapses, for a circuit with other weights, pins or ties."""
+        """The same cost of the same synapses, for a circuit that differs in its weights only."""
         return replace(self, circuit=circuit)
 
     def without(self, runaway: Runaway, *, strict: bool = False) -> Formulation:

@@ -42,7 +42,10 @@ def unboxed(array: Array) -> Array:
     if array.dtype == object and array.size:
         for kind, dtype in ((bool | np.bool_, bool), (Integral, np.int64), (Real, np.float64)):
             if all(isinstance(value, kind) for value in array.flat):
-                return array.astype(dtype)
+                try:
+                    return array.astype(dtype)
+                except OverflowError:  # integers beyond 64 bits
+                    continue
     return array
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from scipy import sparse
 
 import neurobal as nb
-from neurobal.cost import terms_by_projection
+from neurobal.cost import Term, terms_by_projection
 
 
 def cost_of(matrix: np.ndarray, cost: nb.Cost) -> float:
@@ -313,3 +313,36 @@ def test_weights_of_a_cost_are_numbers(two: nb.Circuit) -> None:
 def test_a_cost_has_terms() -> None:
     with pytest.raises(TypeError, match="abstract"):
         nb.Cost()
+
+
+def test_a_mixin_with_the_old_interface_still_counts(dense: np.ndarray) -> None:
+    class Mixin:
+        def terms(self, projection: nb.Projection) -> list[Term]:
+            return [Term(2.0, 3.0, None)]
+
+    with pytest.warns(DeprecationWarning, match="synaptic_terms"):
+        mixed = type("Mixed", (Mixin, nb.Power), {})(1)
+    with pytest.warns(DeprecationWarning, match="synaptic_terms"):
+        plain = type("Plain", (Mixin, nb.Cost), {})()
+    for cost in (mixed, plain):
+        assert nb.balance(dense, cost=cost).cost_before == pytest.approx(3 * nb.balance(dense).cost_before)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (None, "expected a dict from projection to a list of Term, got None"),
+        ({"weights": Term(2.0, 1.0, None)}, "expected a list of Term for projection 'weights'"),
+        ({"weights": [Term(2.0, -1.0, None)]}, "weights finite and >= 0"),
+        ({"weights": [Term(0.0, 1.0, None)]}, "the power must be > 0"),
+        ({"weights": [], "others": [Term(2.0, 1.0, None)]}, "answered for projection 'others', which is not to cost"),
+    ],
+)
+def test_answers_of_foreign_costs_are_checked(dense: np.ndarray, answer: object, message: str) -> None:
+    class Foreign(nb.Cost):
+        def synaptic_terms(self, circuit: nb.Circuit, projections: object) -> object:
+            return answer
+
+    for cost in (Foreign(), Foreign() + nb.Power(1)):
+        with pytest.raises(nb.InvalidInputError, match=rf"Foreign\.synaptic_terms: .*{message}"):
+            nb.balance(dense, cost=cost)

@@ -149,6 +149,11 @@ def test_object_arrays_of_numbers_are_converted(dense: np.ndarray) -> None:
     assert np.array_equal(nb.balance(dense, pinned=flags).scale, nb.balance(dense, pinned=[1, 2]).scale)
 
 
+def test_integers_of_any_size_are_converted() -> None:
+    result = nb.balance(np.array([[0, 10**30], [10**28, 0]], dtype=object))
+    assert np.allclose(result.weights, [[0, 1e29], [1e29, 0]])
+
+
 def test_a_masked_object_array_hides_what_is_no_number(dense: np.ndarray) -> None:
     given = dense.astype(object)
     given[0, 3] = None

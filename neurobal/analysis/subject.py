@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from neurobal.balancing import read_circuit
-from neurobal.cost import Cost, Power
+from neurobal.cost import Cost, Power, same_terms, terms_by_projection
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Formulation, formulate
 from neurobal.result import Balance
-
-SAME_COST = 1e-6  # relative difference of total costs up to which two costs count as one
 
 
 def subject(
@@ -23,22 +18,23 @@ def subject(
     """The formulation of a network under ``cost`` (None: `Power` (2)), read with the arguments of `as_circuit`.
 
     A `Balance` has its own cost, and knows what was left out: the formulation is that of the balanced network, or of
-    the network as it was ``before``. Another cost than its own is an InvalidInputError that names ``owner``.
+    the network as it was ``before``. More constraints (pinned, tied, homogeneity) change what has a balance, so that
+    nothing is left out then before it is asked again. Another cost than its own is an InvalidInputError that names
+    ``owner``.
     """
     arguments["level"] = arguments.get("level", 0) + 1
     if isinstance(network, Balance):
         if cost is not None:
             _check_cost(network, cost, owner)
-        circuit = network.before if before else network.circuit
-        return network.formulation.at(read_circuit(circuit, **arguments))
+        circuit = read_circuit(network.before if before else network.circuit, **arguments)
+        constrained = any(arguments.get(name) is not None for name in ("pinned", "tied", "homogeneity"))
+        return formulate(circuit, network.formulation.cost) if constrained else network.formulation.at(circuit)
     return formulate(read_circuit(network, **arguments), Power(2) if cost is None else cost)
 
 
 def _check_cost(balance: Balance, cost: Cost | Mapping[str, Cost], owner: str) -> None:
-    """Costs have no equality: what they come to is compared."""
-    total = replace(formulate(balance.circuit, cost), counted=balance.formulation.counted).total()
-    if not np.isclose(total, balance.cost, rtol=SAME_COST, atol=0):
+    """Costs have no equality: the terms that they put on this network's synapses are compared."""
+    if not same_terms(terms_by_projection(cost, balance.circuit), balance.formulation.terms):
         raise InvalidInputError(
-            f"{owner}: under this cost the network costs {total:.6g}, but the Balance says {balance.cost:.6g}. "
-            "Give the cost that the Balance was made with, or none."
+            f"{owner}: the Balance was made with another cost. Give the cost that the Balance was made with, or none."
         )

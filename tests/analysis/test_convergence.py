@@ -365,3 +365,22 @@ def test_a_balance_knows_its_cost(rng):
     balance = nb.balance(weights, cost=cost)
     assert convergence_rate(balance).rate == convergence_rate(balance, cost=cost).rate
     assert convergence_rate(balance).rate == pytest.approx(convergence_rate(weights, cost=cost).rate, rel=1e-6)
+
+
+def test_another_cost_of_the_same_total_is_another_cost():
+    balance = nb.balance(np.array([[0, 1.0], [1.0, 0]]))  # every power of these weights costs 2
+    for analysis in (convergence_rate, nb.analysis.cost_bounds):
+        with pytest.raises(nb.InvalidInputError, match=f"{analysis.__name__}: the Balance was made with another cost"):
+            analysis(balance, cost=nb.Power(1))
+    assert convergence_rate(balance, cost=nb.Power(2)).rate == pytest.approx(8)
+    assert convergence_rate(balance.circuit, cost=nb.Power(1)).rate == pytest.approx(4)
+
+
+@pytest.mark.parametrize("more", [{"tied": [0, 0, 0, 1]}, {"pinned": [0, 2]}], ids=["tied", "pinned"])
+def test_more_constraints_bring_back_what_was_left_out(more):
+    """A tie or a pin can be the way back that a synapse had not."""
+    weights = np.array([[0, 2.0, 0, 0], [3.0, 0, 0, 0], [1.0, 0, 0, 5.0], [0, 0, 2.0, 0]])
+    balance = nb.balance(weights)
+    assert balance.excluded
+    bounds, direct = nb.analysis.cost_bounds(balance, **more), nb.analysis.cost_bounds(weights, **more)
+    assert not bounds.excluded and (bounds.lower, bounds.upper) == pytest.approx((direct.lower, direct.upper))

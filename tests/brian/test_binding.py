@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from brian2 import Network, NeuronGroup, Synapses, ms, mV
+from brian2 import Hz, Network, NeuronGroup, PoissonInput, Synapses, ms, mV
 from brian2.core.variables import ArrayVariable
 from networks import RATE_SCALING, SPIKING_SCALING, Spiking, changed, everything, rate_network, spiking_arguments
 
@@ -374,3 +374,59 @@ def test_synapses_that_have_come_since_are_refused() -> None:
     post, pre = np.array(S.j), np.array(S.i)
     λ = result.scale["E"]
     assert np.allclose(S.w, np.array([8, 1, 1, 1]) * λ[post] / λ[pre])
+
+
+def rectified_pair(weights: list[float]) -> list[Any]:
+    """Two rectified-linear cells that excite each other."""
+    cells = NeuronGroup(2, "dx/dt = (input - x)/(10*ms) : 1\ninput : 1", method="euler", name="cells")
+    recurrent = Synapses(cells, cells, "w : 1\ninput_post = w*clip(x_pre, 0, inf) : 1 (summed)", name="recurrent")
+    recurrent.connect(i=[0, 1], j=[1, 0])
+    recurrent.w, cells.x = weights, [1.0, 3.0]
+    return [cells, recurrent]
+
+
+def test_a_value_that_is_as_before_by_chance_decides_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    cells, recurrent = rectified_pair([1.0, 4.0])
+    result = nb.balance(Network(cells, recurrent), dyadic=True)
+    result.apply()
+    assert list(recurrent.w) == [2, 2]
+    recurrent.w = [4.0, 4.0]  # another gain; the second weight was 4 before, too
+    cells.x = [0.7, 2.0]
+    assert result.is_applied()
+    assert "taken as still applied" in caplog.text
+    with pytest.raises(nb.NeurobalError, match="already applied"):
+        result.apply()
+    result.revert()
+    assert list(recurrent.w) == [2, 8]
+
+
+def test_a_synapse_that_was_put_back_by_hand_leaves_the_others_to_be_reverted() -> None:
+    cells, recurrent = rectified_pair([1.0, 4.0])
+    result = nb.balance(Network(cells, recurrent), dyadic=True)
+    result.apply()
+    recurrent.w[0] = 1.0
+    assert result.is_applied()
+    result.revert()
+    assert list(recurrent.w) == [0.5, 4]
+
+
+def test_weights_put_back_below_states_that_are_not_are_a_mixture() -> None:
+    cells, recurrent = rectified_pair([1.0, 4.0])
+    result = nb.balance(Network(cells, recurrent))
+    weights = np.array(recurrent.w)
+    result.apply()
+    recurrent.w = weights
+    with pytest.raises(nb.NeurobalError, match=r"before stand in recurrent\.w, applied ones in cells\.x"):
+        result.apply()
+
+
+def test_without_its_arguments_verify_knows_all_that_was_read() -> None:
+    cells, recurrent = rectified_pair([1.0, 4.0])
+    driven = NeuronGroup(1, "dx/dt = (input - x)/(10*ms) : 1\ninput : 1", method="euler", name="driven")
+    feedback = Synapses(cells, driven, "w : 1\ninput_post = w*clip(x_pre, 0, inf) : 1 (summed)", name="feedback")
+    feedback.connect()
+    feedback.w = 1
+    network = Network(cells, recurrent, driven, feedback, PoissonInput(driven, "x", 10, 1 * Hz, weight=0.1))
+    result = nb.balance(network)
+    result.apply()
+    assert nb.verify(result.before).preserved and nb.verify(result.before, network).preserved

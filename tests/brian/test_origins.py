@@ -18,6 +18,7 @@ from brian2 import (
     mV,
     network_operation,
     second,
+    us,
 )
 
 import neurobal as nb
@@ -196,6 +197,46 @@ def test_one_balancing_undone_leaves_the_check_of_the_other(caplog: pytest.LogCa
     objects[0].stim = 4 * mV
     refused(network)
     second_one.revert()
+    network.run(1 * ms)
+
+
+def test_constants_are_checked_while_scales_are_in_effect() -> None:
+    """Where the network stands is compared: a restore() puts scales in, or takes them out."""
+    objects = spiking(SHARED)
+    network, value = Network(objects), objects[0].stim
+    network.store("before")
+    result = nb.balance(network)
+    result.apply()
+    network.store("applied")
+    network.restore("before")
+    objects[0].stim = 4 * mV
+    network.run(1 * ms)
+    objects[0].stim = value
+    network.restore("before")
+    result.apply()
+    result.revert()
+    network.restore("applied")
+    objects[0].stim = 4 * mV
+    assert "'stim' of 'E' was" in refused(network)
+
+
+def test_an_interrupted_plasticity_has_its_constants_checked() -> None:
+    objects = spiking(SHARED)
+    network, plasticity = plastic(objects)
+    network.store()
+
+    def interrupt(elapsed: Any, completed: float, start: Any, duration: Any) -> None:
+        if completed:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        network.run(100 * ms, report=interrupt, report_period=1 * us)
+    assert np.any(plasticity["E"].log_scale != 0)
+    plasticity.active = False
+    objects[0].stim = 4 * mV
+    assert "'stim' of 'E' was" in refused(network)
+    network.restore()
+    objects[0].stim = 4 * mV
     network.run(1 * ms)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from brian2 import Network, device, ms, run, second
+from brian2 import Network, StateMonitor, device, ms, run, second
 from plastic_rate import QUICK, attached, rate_network, refusal
 
 import neurobal as nb
@@ -145,3 +145,14 @@ zero : 1 (shared, constant)
     made_run_and_removed()
     gc.collect()
     assert not isinstance(objects[0].before_run, GuardedRun)
+
+
+def test_a_view_of_a_helper_group_does_not_put_it_into_the_network() -> None:
+    objects = rate_network()
+    plasticity = attached(objects)[1]
+    group = next(iter(nb.symmetries(Network(*objects)).groups))
+    view = plasticity[group][:2]
+    monitor = StateMonitor(view, "scale", record=True)
+    for parts in ([*objects, view], Network(*objects, plasticity, view, monitor), [*objects, plasticity, monitor]):
+        assert list(nb.symmetries(parts).groups) == [group]
+        assert list(nb.balance(parts).scale) == [group]

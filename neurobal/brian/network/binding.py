@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+import weakref
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from brian2 import Synapses
+from brian2.core.base import BrianObject
 from brian2.core.variables import ArrayVariable
 
 from neurobal.adapters import read
@@ -27,9 +29,15 @@ class BrianBinding:
     """Remembers which variables of which objects move by which powers."""
 
     def __init__(
-        self, groups: Mapping[str, Any], synapses: Mapping[str, Synapses], motion: Motion, reading: Mapping[str, Any]
+        self,
+        groups: Mapping[str, Any],
+        synapses: Mapping[str, Synapses],
+        motion: Motion,
+        reading: Mapping[str, Any],
+        objects: Iterable[BrianObject],
     ) -> None:
         self.groups, self.synapses, self.motion, self.reading = groups, synapses, motion, reading
+        self.objects = objects  # all that was read, if it is still there
 
     def exponents(self) -> Mapping[str, list[float]]:
         """The powers of all moving variables, by group (and by Synapses, for both ends)."""
@@ -52,7 +60,7 @@ class BrianBinding:
         NeurobalError
             The other network uses a name that stands for nothing.
         """
-        same = [*self.groups.values(), *self.synapses.values()]
+        same = [*{*self.groups.values(), *self.synapses.values(), *self.objects}]
         if network is None:
             return read(same, **self.reading)
         names = {**_callers_names(), **self.reading["namespace"]}
@@ -71,7 +79,7 @@ class BrianBinding:
         factors, origins = self.log_factors(log_scale)
         changing = {variable for variable in factors if (variable.owner.name, variable.name) in self.motion.changed}
         writing = Writing(factors, origins, changing, dyadic=dyadic)
-        writing.until_undone(guard({**self.groups, **self.synapses}, self.motion.assumed))
+        _guard(writing, {**self.groups, **self.synapses}, self.motion.assumed)
         return writing
 
     def log_factors(
@@ -94,6 +102,23 @@ class BrianBinding:
                 variable = float_array(synapses, key, "variable")
                 factors[variable] = at_post * h_post[post] + at_pre * h_pre[pre]
         return factors, origins
+
+
+def _guard(writing: Writing, objects: Mapping[str, BrianObject], assumed: Mapping[tuple[str, str], float]) -> None:
+    """Let objects check their constants as long as a writing is in effect, also when nobody could undo it any more."""
+    reference, last_act = weakref.ref(writing), writing.last_act
+
+    def in_effect() -> bool:
+        alive = reference()
+        return last_act.wrote if alive is None else alive.in_effect()
+
+    remove = guard(objects, assumed, in_effect)
+
+    def end() -> None:
+        if not last_act.wrote:
+            remove()
+
+    weakref.finalize(writing, end)
 
 
 def _callers_names() -> dict[str, Any]:

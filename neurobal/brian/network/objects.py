@@ -19,7 +19,7 @@ def brian_objects(network: Network | Iterable[BrianObject] | None, level: int = 
 
     ``network`` is a Network, a list of objects, or None: what ``run()`` would run ``level`` calls further up. Objects
     that others contain belong to it, and the groups that Synapses connect, listed or not. Plasticities and what
-    belongs to them are no part of what they act on, and a subgroup is a view on its group.
+    belongs to them are no part of what they act on (unless Synapses read it), and a subgroup is a view on its group.
     """
     if network is None:
         top: Iterable[BrianObject] = collect(level=level + 1)
@@ -34,15 +34,19 @@ def brian_objects(network: Network | Iterable[BrianObject] | None, level: int = 
                     f"{type(obj).__name__}, {obj!r}."
                 )
     everything = _get_all_objects(set(top))
-    for obj in list(everything):
-        if getattr(obj, "acts_on_networks", False):
-            everything -= _get_all_objects({obj})
+    everything -= _get_all_objects({obj for obj in everything if acts_on_networks(obj)})
     listed = {obj.name for obj in everything}
     synapses = [obj for obj in everything if isinstance(obj, Synapses)]
-    shown = {parent(obj) for obj in everything if isinstance(obj, Subgroup)}
+    viewed = {parent(obj) for obj in everything if isinstance(obj, Subgroup)}
+    shown = {group for group in viewed if not acts_on_networks(group)}
     shown |= {parent(end) for connection in synapses for end in (connection.source, connection.target)}
     everything |= _get_all_objects({group for group in shown if group.name not in listed})
     return sorted((obj for obj in everything if not isinstance(obj, Subgroup)), key=lambda obj: obj.name)
+
+
+def acts_on_networks(obj: BrianObject) -> bool:
+    """Whether an object is a plasticity, a normalization, or one of their helper groups."""
+    return bool(getattr(obj, "acts_on_networks", False))
 
 
 def parent(group: Any) -> Any:

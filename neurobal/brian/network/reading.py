@@ -99,7 +99,7 @@ def snapshot(examined: Examined) -> Circuit:
         )
     for connection in synapses.values():
         _add_projections(circuit, connection, motion)
-    circuit.binding = BrianBinding(groups, synapses, motion, examined.reading)
+    circuit.binding = BrianBinding(groups, synapses, motion, examined.reading, examined.objects)
     return circuit
 
 

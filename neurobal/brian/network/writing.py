@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -49,43 +49,54 @@ class Writing:
         self._after = {variable: self._scaled(values, variable, 1) for variable, values in self._before.items()}
         for variable in log_factors:
             self._check_range(variable)
-        self._written = True  # the last that was done: written, or undone
-        self._release: Callable[[], None] = _nothing
         write_all(self._after, self._before)
-
-    def until_undone(self, release: Callable[[], None]) -> None:
-        """Call ``release`` when this writing is undone, or found undone."""
-        self._release = release
+        self.last_act = LastAct()
 
     def stands(self) -> bool:
         """Whether the variables hold what was written: they are compared, for a restore() may have changed them.
 
-        Variables that no simulation changes decide, where a value is the one before or after the writing; if none of
-        theirs is, the others do. Where every value has changed since, nothing can be compared: the last that was done
-        here counts, with a warning.
+        Variables that no simulation changes decide, if one of them has all its values from before the writing, or any
+        of those after it; if they tell nothing, the others do. Where nothing can be told, because values have changed
+        since, the last that was done here counts, with a warning.
 
         Raises
         ------
         NeurobalError
-            Some values are those that were written, others those before.
+            Some variables hold what was written, others their values from before.
         """
         check_device()
+        earlier, written = self._evidence()
+        if earlier and written:
+            raise NeurobalError(_mixed(earlier, written))
+        if earlier or written:
+            self.last_act.wrote = bool(written)
+        elif self.last_act.wrote and self._moved():
+            logger.warn(_NOTHING_TO_COMPARE, "nothing_to_compare")
+        return self.last_act.wrote
+
+    def in_effect(self) -> bool:
+        """Whether scales other than 1 may be in the variables now."""
+        earlier, written = self._evidence()
+        return bool(written) or (not earlier and self.last_act.wrote)
+
+    def _evidence(self) -> tuple[list[ArrayVariable], list[ArrayVariable]]:
+        """The variables that are as they were before the writing, and those that are as it left them."""
         constant = [variable for variable in self._before if variable not in self._changing]
-        for variables in (constant, list(self._changing)):
-            seen = {variable: self._compare(variable) for variable in variables}
-            written = [variable for variable, count in seen.items() if count["after"]]
-            earlier = [variable for variable, count in seen.items() if count["before"]]
-            if written and earlier:
-                raise NeurobalError(_mixed(earlier, written))
-            if written or earlier:
-                self._written = bool(written)
-                break
-        else:
-            if self._written and self._moved():
-                logger.warn(_NOTHING_TO_COMPARE, "nothing_to_compare")
-        if not self._written:
-            self._let_go()
-        return self._written
+        earlier, written = self._compared(constant)
+        states_earlier, states_written = self._compared(list(self._changing))
+        if earlier or written:  # states that are exactly as the writing left them have not been restored
+            return earlier, written + (states_written if not written else [])
+        return states_earlier, states_written
+
+    def _compared(self, variables: Iterable[ArrayVariable]) -> tuple[list[ArrayVariable], list[ArrayVariable]]:
+        earlier, written = [], []
+        for variable in variables:
+            moved, before, after = self._compare(variable)
+            if moved and before == moved:
+                earlier.append(variable)
+            elif after and (after == moved or not before):
+                written.append(variable)
+        return earlier, written
 
     def undo(self) -> None:
         """Put values that have not changed since back exactly; the others lose their factor."""
@@ -104,12 +115,7 @@ class Writing:
             for variable, values in now.items()
         }
         write_all(restored, now)
-        self._written = False
-        self._let_go()
-
-    def _let_go(self) -> None:
-        self._release()
-        self._release = _nothing
+        self.last_act.wrote = False
 
     def _scaled(self, values: Array, variable: ArrayVariable, sign: int) -> Array:
         origin = self._origins.get(variable, 0.0)
@@ -132,13 +138,20 @@ class Writing:
         """Whether the writing changed any value."""
         return any(np.any(self._before[variable] != self._after[variable]) for variable in self._before)
 
-    def _compare(self, variable: ArrayVariable) -> Counter[str]:
-        """How many of the values that the writing changed are now those before it, and how many those after it."""
+    def _compare(self, variable: ArrayVariable) -> tuple[int, int, int]:
+        """How many values the writing changed, and how many of them are now those before it, and those after it."""
         now, before, after = values_of(variable), self._before[variable], self._after[variable]
         if now.size != before.size:
-            return Counter()
+            return 0, 0, 0
         moved = before != after
-        return Counter(before=int(np.sum(moved & (now == before))), after=int(np.sum(moved & (now == after))))
+        return int(np.sum(moved)), int(np.sum(moved & (now == before))), int(np.sum(moved & (now == after)))
+
+
+@dataclass
+class LastAct:
+    """What was last done with a writing: written (True), or undone (False)."""
+
+    wrote: bool = True
 
 
 def write_all(new: Mapping[ArrayVariable, Array], old: Mapping[ArrayVariable, Array]) -> None:
@@ -164,7 +177,3 @@ def _mixed(earlier: Iterable[ArrayVariable], written: Iterable[ArrayVariable]) -
         "restore() all of it, or write the values of one of them anew (Balance.before has those from before, "
         "Balance.circuit the balanced ones)."
     )
-
-
-def _nothing() -> None:
-    """What there is to release where nothing is guarded."""

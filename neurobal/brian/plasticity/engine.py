@@ -157,6 +157,7 @@ class Plasticity(BrianObject):
         alone = written_alone(self, self._motion, self._examined.objects)
         runtime = isinstance(get_device(), RuntimeDevice)
         if runtime:
+            self._guard_constants()
             self._state.unit = self._meter.stored_unit()
         if runtime or self._state.unit is None:
             self._measure(alone)
@@ -165,15 +166,21 @@ class Plasticity(BrianObject):
         super().before_run(run_namespace)
 
     def after_run(self) -> None:
-        """Warn of steps that were not taken, and let the network check its constants from now on."""
+        """Warn of steps that were not taken."""
         if isinstance(get_device(), RuntimeDevice):
             reach = reach_of(_powers(self._motion), next(iter(self._somas.values())).scale_[:].dtype)
             warn_of_refused_steps(self.name, self.rule, self._somas, reach)
-            if not self._state.guarded and any(np.any(soma.log_scale_[:]) for soma in self._somas.values()):
-                # From now on scales are not 1, also while this plasticity is not active.
-                weakref.finalize(self, guard(self._owners(), self._motion.assumed))
-                self._state.guarded = True
         super().after_run()
+
+    def _guard_constants(self) -> None:
+        """Let the network check its constants while scales are not 1, also in runs without this plasticity."""
+        if not self._state.guarded:
+            somas = tuple(self._somas.values())
+            remove = guard(
+                self._owners(), self._motion.assumed, lambda: any(np.any(soma.log_scale_[:]) for soma in somas)
+            )
+            weakref.finalize(self, remove)
+            self._state.guarded = True
 
     def _add_passes(self, whole: int | None, step: float) -> None:
         """Make what an update consists of: passes over neurons and over synapses; Brian2 sorts them by their order.
