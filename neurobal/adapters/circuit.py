@@ -21,6 +21,6 @@ def read_circuit(
             projection.pre_index,
             projection.name,
             projection.post,
-            str(projection.pre),
+            "constant" if projection.pre is None else projection.pre,
         )
     return network.copy().with_constraints(pinned=pinned, tied=tied, homogeneity=homogeneity)

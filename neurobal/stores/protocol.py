@@ -1,8 +1,9 @@
 """What the problem, its existence theory and the solvers ask of the place where the costs of synapses live.
 
-Nobody else reads matrices, entries or index pointers. A store holds ``log c_e`` of synapses between free nodes; all of
-its synapses have the same power and exponents. `ShiftedCosts` are its costs as numbers; one pass over them gives both
-the sums over incoming and those over outgoing synapses.
+A store holds ``log c_e`` of synapses between free nodes; all of its synapses have the same power and exponents.
+Matrices and index pointers are its own business; who has to see single synapses asks for `SynapseStore.entries`, which
+only a store in memory has. `ShiftedCosts` are the costs as numbers; one pass over them gives both the sums over
+incoming and those over outgoing synapses.
 """
 
 from __future__ import annotations

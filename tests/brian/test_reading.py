@@ -495,7 +495,7 @@ def test_names_of_another_network_are_those_where_it_is_verified() -> None:
     before, _ = build()
     start_scope()
     other = Network(leaky(tau="tau_m"))
-    with pytest.raises(nb.NeurobalError, match=r"'tau_m' in the equations of E stands for nothing.*namespace="):
+    with pytest.raises(nb.NeurobalError, match=r"'tau_m' in the equations of E is not defined.*namespace="):
         nb.verify(before, other)
     tau_m = 20 * ms
     assert tau_m and nb.verify(before, other).preserved

@@ -58,7 +58,7 @@ class BrianBinding:
         Raises
         ------
         NeurobalError
-            The other network uses a name that stands for nothing.
+            The other network uses a name that is defined nowhere.
         """
         same = [*{*self.groups.values(), *self.synapses.values(), *self.objects}]
         if network is None:
@@ -68,8 +68,9 @@ class BrianBinding:
         known_as_missing = collect_statements(brian_objects(same), self.reading["namespace"]).undefined
         for name in missing.keys() - known_as_missing.keys():
             raise NeurobalError(
-                f"The name {name!r} in the {missing[name]} stands for nothing where the network is read again. Define "
-                f"it there, or give it to the group: namespace={{{name!r}: ...}}."
+                f"The name {name!r} in the {missing[name]} is not defined where the network is read again (in the "
+                f"script that calls verify, say). Define it there, or give it to the group: "
+                f"namespace={{{name!r}: ...}}."
             )
         return read(network, **{**self.reading, "namespace": names})
 

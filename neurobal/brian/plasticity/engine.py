@@ -82,10 +82,11 @@ class Plasticity(BrianObject):
     >>> nb.verify(plasticity.before, net).preserved
     True
 
-    ``plasticity['E']`` is a group with one neuron for each of E's, whose ``cost_in``, ``cost_out`` (in units of the
-    mean cost of a synapse at the start), ``imbalance`` and ``scale`` (λ since the start) can be read, and recorded
-    by a StateMonitor. Shared by all of them are ``total_in``, ``total_out`` (sums of the costs) and
-    ``total_imbalance`` (Σ|in - out| / Σ(in + out) over the free ones).
+    ``plasticity['E']`` is a group with one neuron for each of E's, whose ``cost_in``, ``cost_out`` (the two halves of
+    ∂C/∂h: p a and p b times the costs of its synapses, in units of the mean cost of a synapse at the start),
+    ``imbalance`` and ``scale`` (λ since the start) can be read, and recorded by a StateMonitor. Shared by all of them
+    are ``total_in``, ``total_out`` (the sums of ``cost_in`` and of ``cost_out``) and ``total_imbalance``
+    (Σ|in - out| / Σ(in + out) over the free ones).
     """
 
     add_to_magic_network = True
@@ -134,7 +135,7 @@ class Plasticity(BrianObject):
     def __getitem__(self, group: str) -> NeuronGroup:
         if group not in self._somas:
             why = self._motion.immovable.get(group)
-            hint = f" It is held: {why}" if why else did_you_mean(group, self._somas)
+            hint = f" It cannot move: {why}" if why else did_you_mean(group, self._somas)
             raise KeyError(f"{self.name}: no neuron of a group {group!r} moves.{hint}")
         return self._somas[group]
 

@@ -49,7 +49,7 @@ def warn_of_refused_steps(name: str, rule: Rule, somas: Mapping[str, NeuronGroup
                 f"{name}: {type(rule).__name__} gave neurons {_first_of(stopped)} of {group!r} steps that are "
                 f"no numbers, or that lead beyond log-scales of ±{reach:.3g}. They stayed where they were then, "
                 "and the function is preserved. Bound the rule, or its rate.",
-                "held",
+                "refused_steps",
             )
 
 
