@@ -420,6 +420,16 @@ def test_weights_put_back_below_states_that_are_not_are_a_mixture() -> None:
         result.apply()
 
 
+def test_a_state_that_is_as_written_by_chance_makes_no_mixture() -> None:
+    cells, recurrent = rectified_pair([1.0, 4.0])
+    result = nb.balance(Network(cells, recurrent))
+    weights = np.array(recurrent.w)
+    result.apply()
+    recurrent.w = weights
+    cells.x[1] = 2.0  # the first one is still as apply() left it
+    assert not result.is_applied()
+
+
 def test_without_its_arguments_verify_knows_all_that_was_read() -> None:
     cells, recurrent = rectified_pair([1.0, 4.0])
     driven = NeuronGroup(1, "dx/dt = (input - x)/(10*ms) : 1\ninput : 1", method="euler", name="driven")

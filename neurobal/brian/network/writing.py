@@ -84,9 +84,15 @@ class Writing:
         constant = [variable for variable in self._before if variable not in self._changing]
         earlier, written = self._compared(constant)
         states_earlier, states_written = self._compared(list(self._changing))
-        if earlier or written:  # states that are exactly as the writing left them have not been restored
-            return earlier, written + (states_written if not written else [])
+        if written:
+            return earlier, written
+        if earlier:  # states that are wholly as the writing left them have not been restored with the constants
+            return earlier, [state for state in states_written if self._is_wholly_written(state)]
         return states_earlier, states_written
+
+    def _is_wholly_written(self, variable: ArrayVariable) -> bool:
+        moved, _, after = self._compare(variable)
+        return after == moved
 
     def _compared(self, variables: Iterable[ArrayVariable]) -> tuple[list[ArrayVariable], list[ArrayVariable]]:
         earlier, written = [], []
