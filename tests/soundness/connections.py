@@ -62,7 +62,10 @@ def _summed(draw: Draw, synapses: Synapses, pre: Cell, post: Cell) -> None:
     sent, _ = pre.output
     target = post.inputs.pop()
     unit, scale = _weight_unit(pre, post)
-    factor = draw.expression(post.words.seen("_post"), 0, 1) if draw.chance(0.3, "gated by the postsynaptic neuron") else ""
+    words = post.words.seen("_post")
+    words.names.pop(f"{target}_post", None)  # it cannot depend on itself
+    gated = draw.chance(0.3, "gated by the postsynaptic neuron")
+    factor = draw.expression(words, 0, 1) if gated else ""
     source = f"clip({sent}_pre, 0*{pre.unit}, inf*{pre.unit})" if draw.chance(0.2) else f"{sent}_pre"
     synapses.equations = [
         f"w : {unit}",

@@ -106,7 +106,7 @@ class Expressions:
         self.features.add("clip")
         low, high = self.rng.choice(["-inf", "0", "expression"], 2)
         unit = "" if self.words.unit == "1" or degree == 0 else f"*{self.words.unit}**({degree})"
-        parts = {"-inf": f"-inf{unit}", "0": f"0{unit}"}
+        parts = {"0": f"0{unit}"} if unit else {"-inf": "-inf", "0": "0"}  # sympy cannot compare -inf*volt
         bounds = [parts.get(low) or self.draw(degree, depth), f"inf{unit}"]
         if high == "expression":
             bounds[1] = self.draw(degree, depth)

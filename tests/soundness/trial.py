@@ -47,6 +47,7 @@ class Trial:
     objects: list[BrianObject] = field(default_factory=list)
     circuit: Circuit | None = None
     log_scale: dict[str, Array] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     def fail(self, status: str, detail: str) -> None:
         if self.status == "certified":

@@ -1,0 +1,38 @@
+"""A series of random models, in batches that share a Network: what one process of the machine does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import brian2
+import numpy as np
+from brian2 import BrianLogger
+
+from .grammar import random_model
+from .model import whole_script
+from .report import BAD, line_of
+from .shrinking import shrink
+from .trial import try_models
+
+
+def set_up() -> None:
+    """Brian2's numpy target, without its warnings: random models divide by zero, and names collide on purpose."""
+    brian2.prefs.codegen.target = "numpy"
+    for hierarchy in ("brian2", "neurobal"):
+        BrianLogger.suppress_hierarchy(hierarchy)
+    np.seterr(all="ignore")
+
+
+def try_batch(seed: int, indices: Sequence[int], shrinking: bool = True) -> list[dict[str, Any]]:
+    """Try the models of these numbers; their lines of the report."""
+    models = {f"_{index}": random_model(seed, index) for index in indices}
+    trials = try_models(models, np.random.default_rng([seed, indices[0], 1]))
+    lines = []
+    for index, trial in zip(indices, trials, strict=True):
+        text = ""
+        if shrinking and trial.status in BAD:
+            small = shrink(trial)
+            text = f"# {small.status}: {small.detail}\n{whole_script(small.model)}"
+        lines.append(line_of(trial, seed, index, text))
+    return lines
