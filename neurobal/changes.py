@@ -113,6 +113,8 @@ def first_difference(before: Circuit, after: Circuit, *, states: bool = False) -
     for place, old, new, *_ in _stored(before, after, None, states=states):
         if old.shape != new.shape:
             return f"{place} had {old.size:,} values and has {new.size:,}"
+        if old.dtype != new.dtype:
+            return f"{place} was stored as {old.dtype} and is stored as {new.dtype}"
         wrong = old != new if old.dtype.kind != "f" else np.sign(old) != np.sign(new)
         wrong &= ~(_is_nan(old) & _is_nan(new))
         if wrong.any():
@@ -155,7 +157,7 @@ def _stored(
     for key, constant, is_after in exchanged(first, second):
         held = _held(before if is_after else after, key)
         if held is not None:
-            same = np.full(held.values.shape, constant)
+            same = np.full(held.values.shape, constant, held.values.dtype)
             yield (key, held.values, same, 0.0, 0.0) if is_after else (key, same, held.values, 0.0, 0.0)
 
 

@@ -60,8 +60,7 @@ class _Gaps(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.AST:
         match self.statement.scope.get(node.id):
             case Variable(kind=Kind.PARAMETER) as parameter:
-                side = "own" if parameter.owner == self.statement.place.owner else parameter.seen_from
-                return self._gap(Seen(Key(parameter.owner, parameter.name), side))
+                return self._gap(Seen(Key(parameter.owner, parameter.name), parameter.seen_from))
             case Variable() as variable:
                 return ast.Name(_name(variable))
             case Constant(stored=(owner, name)):

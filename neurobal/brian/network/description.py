@@ -176,9 +176,6 @@ class _Describer:
             method = method if isinstance(method, str) else tuple(method)
             self.facts[f"integration method of {owner.name}"] = method
             self.facts[f"options of the integration method of {owner.name}"] = owner.state_updater.method_options or {}
-        for key, variable in sorted(owner.variables.items()):
-            if getattr(variable, "owner", None) is not None and variable.owner.name == owner.name:
-                self.facts[f"precision of {owner.name}.{key}"] = np.dtype(variable.dtype).name
 
     def _runs(self, owner: BrianObject) -> None:
         """When an object and all that it contains act within a time step."""
@@ -288,18 +285,23 @@ class _Code:
     function: Any
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Code) and (self.function is other.function or self._parts() == other._parts())
+        if not isinstance(other, _Code):
+            return False
+        try:
+            return self.function is other.function or bool(self._parts() == other._parts())
+        except ValueError:  # arrays in a closure: it cannot be told
+            return False
 
     __hash__ = None  # type: ignore[assignment]
 
     def __str__(self) -> str:
-        return "this code" if hasattr(self.function, "__code__") else str(self.function)
+        return f"{getattr(getattr(self.function, 'pyfunc', self.function), '__qualname__', 'code')}()"
 
     def _parts(self) -> Any:
         python = getattr(self.function, "pyfunc", self.function)
         code: CodeType | None = getattr(python, "__code__", None)
         if code is None:
             return id(python)
-        cells = [id(cell.cell_contents) for cell in python.__closure__ or ()]
-        names = {name: id(python.__globals__[name]) for name in code.co_names if name in python.__globals__}
+        cells = [cell.cell_contents for cell in python.__closure__ or ()]
+        names = {name: python.__globals__[name] for name in code.co_names if name in python.__globals__}
         return code.co_code, code.co_consts, python.__defaults__, cells, names
