@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from neurobal.adapters import as_circuit
-from neurobal.changes import changes, equations, first_difference, not_compared, parameter_name, synapse_name
+from neurobal.changes import STATES, changes, equations, first_difference, not_compared, parameter_name, synapse_name
 from neurobal.circuit import Circuit
 from neurobal.description import check_same_model
 from neurobal.errors import DifferentModelError, InvalidInputError, NotFiniteError
@@ -140,18 +140,18 @@ def certify(
     changed = changes(before, after, log_scale, states=states)
     tolerance = tolerance_of(before, after)
     blind = is_blind(before)
+    missing = not_compared(before, after, states=states)
     fits = changed.signs and changed.residual <= tolerance
     preserved = (None if blind or before.basis == "assumed" else True) if fits else False
     exact = changed.exact and changed.signs and not blind
     if fits:
-        message = _proven(before, changed.residual, tolerance, blind=blind, exact=exact)
+        message = _proven(before, changed.residual, tolerance, missing, blind=blind, exact=exact)
     elif not changed.signs:
         message = f"function NOT preserved: signs or zeros changed ({first_difference(before, after, states=states)})"
     else:
         message = f"function NOT preserved: residual {changed.residual:.1e} > {tolerance:.0e}. "
         message += _accusation(before, suspects, changed.worst)
     scale = _unwrapped(before, {name: np.exp(h) for name, h in log_scale.items()})
-    missing = not_compared(before, after, states=states)
     return Certificate(preserved, before.basis, changed.residual, scale, changed.signs, exact, message, missing)
 
 
@@ -160,7 +160,9 @@ def is_blind(before: Circuit) -> bool:
     return bool(before.projections) and before.uncertified.issuperset(before.projections)
 
 
-def _proven(before: Circuit, residual: float, tolerance: float, *, blind: bool, exact: bool) -> str:
+def _proven(
+    before: Circuit, residual: float, tolerance: float, missing: tuple[str, ...], *, blind: bool, exact: bool
+) -> str:
     """What it means that a rescaling explains all that was compared."""
     if blind and before.emitted is not None and before.basis == "equations":
         count = sum(len(population.parameters) for population in before.populations.values())
@@ -179,9 +181,8 @@ def _proven(before: Circuit, residual: float, tolerance: float, *, blind: bool, 
         verdict += "".join(f"; {assumption}" for assumption in before.assumptions)
     message = f"{verdict} (basis: {before.basis}; residual {residual:.1e} <= {tolerance:.0e}"
     message += ", bit-exact)" if exact else ")"
-    if before.uncertified:
-        message += f"; not compared, because something else changes them too: {', '.join(sorted(before.uncertified))}"
-    return message
+    left_out = [what for what in missing if not what.startswith(STATES)]
+    return f"{message}; not compared: {'; '.join(left_out)}" if left_out else message
 
 
 def tolerance_of(before: Circuit, after: Circuit) -> float:

@@ -19,6 +19,8 @@ from neurobal.fitting import Equations
 
 Array: TypeAlias = np.ndarray
 
+STATES = "states (states=True compares them)"
+
 
 @dataclass
 class Changes:
@@ -133,7 +135,7 @@ def not_compared(before: Circuit, after: Circuit, *, states: bool = False) -> tu
         assert model is not None
         listed += model.not_compared
         dynamic = [] if states else [str(key) for key, stored in model.stored.items() if stored.dynamic]
-        listed += [f"states (states=True compares them): {', '.join(dynamic)}"] if dynamic else []
+        listed += [f"{STATES}: {', '.join(dynamic)}"] if dynamic else []
     return tuple(dict.fromkeys(listed))
 
 

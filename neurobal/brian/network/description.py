@@ -115,6 +115,9 @@ class _Describer:
 
     def _synapses(self, synapses: Synapses) -> None:
         name = synapses.name
+        if not _is_known(synapses):
+            self.not_compared.append(f"{name}: what a {type(synapses).__name__} does besides its equations")
+        self.facts[f"kind of {name}"] = type(synapses).__name__
         self.facts[f"source of {name}"] = _end(synapses.source)
         self.facts[f"target of {name}"] = _end(synapses.target)
         if synapses.state_updater is not None:
@@ -197,6 +200,8 @@ class _Describer:
             self.facts[f"link of {owner.name}.{name}"] = (variable.owner.name, variable.name)
             if index in owner.variables and index != "_idx":
                 self._remember(f"index of the link {owner.name}.{name}", owner.variables[index])
+            if parent(variable.owner) not in self.objects and isinstance(variable, ArrayVariable):
+                self._remember(f"values of the link {owner.name}.{name}", variable)
 
     # Code that runs beside groups, and functions
 
@@ -259,7 +264,7 @@ class _Describer:
 
 def _is_known(owner: Any) -> bool:
     """Whether all that changes the values of a group or of synapses is among the statements."""
-    return isinstance(owner, Synapses | PoissonGroup | SpikeGeneratorGroup) or type(owner) is NeuronGroup
+    return type(owner) in (NeuronGroup, Synapses, PoissonGroup, SpikeGeneratorGroup)
 
 
 def _kept_by_brian(owner: Any) -> set[str]:
@@ -304,4 +309,6 @@ class _Code:
             return id(python)
         cells = [cell.cell_contents for cell in python.__closure__ or ()]
         names = {name: python.__globals__[name] for name in code.co_names if name in python.__globals__}
-        return code.co_code, code.co_consts, python.__defaults__, cells, names
+        targets = getattr(self.function, "implementations", {})
+        written = {target: targets[target].get_code(None) for target in targets if not targets[target].dynamic}
+        return code.co_code, code.co_consts, python.__defaults__, cells, names, written
