@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.balancing",),
     ("neurobal.result",),
     ("neurobal.certificate", "neurobal.comparison", "neurobal.rounding"),
+    ("neurobal.changes",),
     ("neurobal.formulation",),
     ("neurobal.adapters", "neurobal.unbalanceable"),
     ("neurobal.solvers",),
@@ -35,7 +36,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.cost", "neurobal.nodes"),
     ("neurobal.circuit",),
     ("neurobal.symmetry", "neurobal.rules", "neurobal.fitting", "neurobal.progress", "neurobal.logarithms"),
-    ("neurobal.containers",),
+    ("neurobal.containers", "neurobal.description"),
     ("neurobal.inputs",),
     ("neurobal.errors",),
 )

@@ -11,10 +11,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from brian2 import Synapses
-from brian2.core.base import BrianObject
 
 from neurobal.brian.network.objects import parent
-from neurobal.brian.network.statements import collect_statements
 from neurobal.brian.network.values import constant_value, float_array
 from neurobal.errors import InvalidInputError, NotHomogeneousError, did_you_mean
 from neurobal.symmetry.allowed import allowable, with_allowed
@@ -94,7 +92,7 @@ class Motion:
 
 
 def find_motion(
-    objects: list[BrianObject],
+    model: Model,
     groups: Mapping[str, Any],
     synapses: Mapping[str, Synapses],
     pins: Mapping[str, Array],
@@ -103,7 +101,7 @@ def find_motion(
     namespace: Mapping[str, Any],
     allow: Iterable[str] = (),
 ) -> Motion:
-    """What moves, for all groups that are not wholly pinned.
+    """What moves by a model's statements, for all groups that are not wholly pinned.
 
     ``scaling`` declares, ``homogeneity`` overrides b of what a group sends; the rest is derived from the equations,
     in which constants of plasticity rules that ``allow`` names need not scale.
@@ -113,7 +111,7 @@ def find_motion(
         if name not in groups:
             raise InvalidInputError(f"homogeneity: there is no group {name!r}.{did_you_mean(name, groups)}")
         read_power(b, f"homogeneity[{name!r}]")
-    model, allowed = with_allowed(collect_statements(objects, namespace), allow)
+    model, allowed = with_allowed(model, allow)
     symmetries = Symmetries(model, scaling)
     free = [name for name in groups if not pins[name].all()]
     movable = [n for n in free if n in scaling or n in homogeneity or symmetries.groups[n].scalable]

@@ -127,6 +127,11 @@ class Names:
         return None
 
 
+def is_usable(value: Any) -> bool:
+    """Whether equations can name this value of a script."""
+    return _reference("", value) is not None
+
+
 def _reference(name: str, value: Any) -> Constant | Function | None:
     """What a value in a namespace is to the equations that name it; None for what they cannot use (an array, say)."""
     if isinstance(value, BrianFunction) or (inspect.isfunction(value) and hasattr(value, "_arg_units")):
