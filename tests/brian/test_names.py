@@ -10,6 +10,7 @@ from brian2 import NeuronGroup, Synapses, ms
 from brian2.core.base import BrianObject
 from test_inference import differences, random_rescaling, run
 
+import neurobal as nb
 from neurobal.brian.network.symmetries import symmetries
 
 RATE = "dx/dt = (-x + I)/(10*ms) : 1\nI : 1\n"
@@ -152,3 +153,63 @@ def test_an_expression_within_an_expression_reads_the_constants_of_the_synapses(
     objects[1].namespace["k"] = 0.5
     assert symmetries(rates("q = x + k : 1\nr = 1*q : 1", k=0.0), namespace={}).groups["E"].homogeneity == 1
     assert symmetries(objects, namespace={}).groups["E"].homogeneity != 1
+
+
+# Names that Brian2 uses itself
+
+BRIANS_NAMES = ["j", "delay", "lastupdate", "lastspike", "N_incoming", "N_outgoing"]
+
+
+@pytest.mark.parametrize("name", BRIANS_NAMES)
+def test_expressions_with_names_that_brian_uses_elsewhere(name: str) -> None:
+    found = symmetries(rates(f"{name} = 2*x : 1\nr = clip({name}, 0, 1) : 1"), namespace={})
+    assert found.groups["E"].homogeneity == 0
+    assert symmetries(rates(f"{name} = 2*x : 1\nr = 1*{name} : 1"), namespace={}).groups["E"].homogeneity == 1
+    assert stays(lambda: rates(f"{name} = 2*x : 1\nr = 1*{name} : 1"))
+    assert stays(lambda: rates(f"{name} = 2*x : 1", f"w : 1\nI_post = w*{name}_pre : 1 (summed)"))
+
+
+@pytest.mark.parametrize("name", BRIANS_NAMES)
+def test_variables_with_names_that_brian_uses_elsewhere(name: str) -> None:
+    def build() -> list[BrianObject]:
+        objects = rates(f"d{name}/dt = (x - {name})/ms : 1\nr = 1*{name} : 1")
+        setattr(objects[0], name, np.linspace(1, 2, 5))
+        return objects
+
+    assert symmetries(build(), namespace={}).groups["E"].powers == {"x": 1, "I": 1, name: 1}
+    assert stays(build)
+    objects = build()
+    before = np.array(getattr(objects[0], name))
+    result = nb.balance(objects)
+    result.apply()
+    assert np.ptp(result.scale["E"]) > 0
+    assert np.allclose(getattr(objects[0], name), result.scale["E"] * before, rtol=1e-14, atol=0)
+
+
+def test_a_time_that_the_synapses_keep_themselves_stays() -> None:
+    """`lastupdate` is Brian2's own in event-driven synapses, and the user's where the user declares it."""
+    on_pre = "g_post += w*a_pre*exp(-(t - lastupdate)/(5*ms))"
+    for model, code in (
+        ("w : 1\nlastupdate : second", f"{on_pre}\nlastupdate = t"),
+        ("w : 1\ndp/dt = -p/(5*ms) : 1 (event-driven)", f"{on_pre}\np += 1"),
+    ):
+
+        def build(model: str = model, code: str = code) -> list[BrianObject]:
+            cells = spiking()[0]
+            synapses = Synapses(cells, cells, model, on_pre=code, name="S")
+            synapses.connect()
+            synapses.w = np.linspace(0.02, 0.3, 25)
+            return [cells, synapses]
+
+        assert symmetries(build(), namespace={}).projections["S"].powers == {"w": (1, -1)}
+        assert stays(build)
+
+
+def test_brians_own_variables_are_none_that_could_be_declared() -> None:
+    objects = rates("delay : 1\nr = x : 1")
+    with pytest.raises(nb.NeurobalError) as caught:
+        nb.balance(objects, scaling={"E": {"delays": 1}, "S": ("w", 1, 1)})
+    assert "'delay'" in str(caught.value)
+    with pytest.raises(nb.NeurobalError) as caught:
+        nb.balance(objects, scaling={"S": ("delays", 1, 1)})
+    assert "'delay'" not in str(caught.value)

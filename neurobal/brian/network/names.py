@@ -20,7 +20,7 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 
 from neurobal.brian.network.objects import parent
-from neurobal.brian.network.values import BRIANS_OWN
+from neurobal.brian.network.values import is_brians_own
 from neurobal.symmetry.expressions import STANDARD_FUNCTIONS, Function
 from neurobal.symmetry.model import Constant, Kind, Pin, Reference, Variable
 
@@ -65,7 +65,7 @@ class Names:
             holder is None
             or isinstance(holder, Clock)
             or isinstance(variable, AuxiliaryVariable)
-            or variable.name in BRIANS_OWN
+            or is_brians_own(holder, variable.name)
             or not isinstance(variable, ArrayVariable | Subexpression)
         ):
             return Constant(name)
@@ -87,7 +87,7 @@ class Names:
             seen_from = "pre" if name.endswith("_pre") else "post"
             base = name.removesuffix("_pre") if seen_from == "pre" else name.removesuffix("_post")
             holder = parent(end)
-        if base in BRIANS_OWN:
+        if is_brians_own(holder, base):
             return Constant(name)
         coupled = isinstance(holder, Synapses) and seen_from != "own"
         equation = _equations(holder).get(base)

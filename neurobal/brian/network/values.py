@@ -15,11 +15,23 @@ from brian2.devices.device import RuntimeDevice, get_device
 from neurobal.errors import InvalidInputError, NeurobalError, UnknownValuesError
 from neurobal.symmetry.declaration import no_such_variable
 
-#: Variables that Brian2 adds to groups and Synapses: indices, sizes and times, which no model declares.
-BRIANS_OWN = frozenset(
+_NAMES_OF_BRIAN = frozenset(
     {"t", "dt", "t_in_timesteps", "i", "j", "N", "N_pre", "N_post", "N_incoming", "N_outgoing"}
     | {"lastspike", "not_refractory", "lastupdate", "delay"}
 )
+
+
+def is_brians_own(owner: Any, name: str) -> bool:
+    """Whether a variable of a group or Synapses is one that Brian2 adds: an index, a size or a time.
+
+    Most of these names are free for models to use: a neuron's own ``j`` or ``delay`` is a variable as any other.
+    """
+    if name not in _NAMES_OF_BRIAN:
+        return False
+    if getattr(owner, "event_driven", None) and name == "lastupdate":
+        return True  # among the equations, but Brian2 has put it there
+    declared = getattr(owner, "user_equations", None) or getattr(owner, "equations", None) or {}
+    return name not in declared
 
 
 def float_array(owner: Any, name: str, role: str) -> ArrayVariable:
@@ -30,7 +42,7 @@ def float_array(owner: Any, name: str, role: str) -> ArrayVariable:
     variables = owner.variables
     where = f"{role} {name!r} of {owner.name!r}"
     plain = {key for key, v in variables.items() if isinstance(v, ArrayVariable) and v.owner.name == owner.name}
-    known = sorted(key for key in plain if not key.startswith("_") and key not in BRIANS_OWN)
+    known = sorted(key for key in plain if not key.startswith("_") and not is_brians_own(owner, key))
     if name not in variables:
         equations = getattr(owner, "event_driven", None)
         if equations is not None and name in equations:
