@@ -20,7 +20,7 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 
 from neurobal.brian.network.objects import parent
-from neurobal.brian.network.values import is_brians_own
+from neurobal.brian.network.values import is_brians_own, stored_expressions
 from neurobal.symmetry.expressions import STANDARD_FUNCTIONS, Function
 from neurobal.symmetry.model import Constant, Kind, Pin, Reference, Variable
 
@@ -181,6 +181,8 @@ def _kind(holder: Any, variable: BrianVariable) -> Kind:
         return Kind.DISCRETE
     if isinstance(variable, Subexpression):
         return Kind.EXPRESSION
+    if variable.name in stored_expressions(holder):
+        return Kind.COMPUTED
     equation = _equations(holder).get(variable.name)
     return Kind.STATE if equation is not None and equation.type == DIFFERENTIAL_EQUATION else Kind.PARAMETER
 

@@ -34,6 +34,19 @@ def is_brians_own(owner: Any, name: str) -> bool:
     return name not in declared
 
 
+def stored_expressions(owner: Any) -> set[str]:
+    """The subexpressions of a group or Synapses that are constant over dt: Brian2 stores them before each time step."""
+    updater = getattr(owner, "subexpression_updater", None)
+    return set() if updater is None else {line.partition(" = ")[0] for line in updater.abstract_code.splitlines()}
+
+
+def declared_array(owner: Any, name: str, role: str) -> ArrayVariable:
+    """A variable that a user declares to move, as `float_array`; what its group computes anew follows by itself."""
+    if name in stored_expressions(owner):
+        raise InvalidInputError(_subexpression(f"{role} {name!r} of {owner.name!r}"))
+    return float_array(owner, name, role)
+
+
 def float_array(owner: Any, name: str, role: str) -> ArrayVariable:
     """The variable ``name`` of a group or Synapses, if its values can be scaled; otherwise an error that says why not.
 
@@ -49,12 +62,8 @@ def float_array(owner: Any, name: str, role: str) -> ArrayVariable:
             raise InvalidInputError(_event_driven(where))
         raise no_such_variable(role, name, owner.name, known)
     variable = variables[name]
-    updater = getattr(owner, "subexpression_updater", None)  # stores those that are constant over dt
-    stored = [] if updater is None else [line.partition(" = ")[0] for line in updater.abstract_code.splitlines()]
-    if isinstance(variable, Subexpression) or name in stored:
-        raise InvalidInputError(
-            f"scaling: the {where} is a subexpression; declare the variables that it is computed from."
-        )
+    if isinstance(variable, Subexpression):
+        raise InvalidInputError(_subexpression(where))
     if not isinstance(variable, ArrayVariable):
         raise InvalidInputError(
             f"scaling: the {where} is a constant, one value for all; make it a parameter ({name} : ... in the model)."
@@ -79,6 +88,10 @@ def float_array(owner: Any, name: str, role: str) -> ArrayVariable:
     if variable.read_only:
         raise InvalidInputError(f"scaling: the {where} is read-only.")
     return variable
+
+
+def _subexpression(where: str) -> str:
+    return f"scaling: the {where} is a subexpression; declare the variables that it is computed from."
 
 
 def _event_driven(where: str) -> str:
