@@ -20,6 +20,7 @@ class Kind(Enum):
     STATE = "state"  # integrated
     PARAMETER = "parameter"
     EXPRESSION = "expression"  # not stored: stands for its definition
+    COMPUTED = "computed"  # a named expression that is stored once a time step
     DISCRETE = "discrete"  # boolean and integer: cannot be scaled
 
 

@@ -30,7 +30,7 @@ from brian2.groups.neurongroup import SubexpressionUpdater
 
 from neurobal.brian.network.motion import Motion
 from neurobal.brian.network.objects import neuron_groups, parent, synapses_objects
-from neurobal.brian.network.values import values_of
+from neurobal.brian.network.values import is_brians_own, values_of
 from neurobal.description import Description, Key, Line, Stored
 from neurobal.errors import UnknownValuesError
 from neurobal.symmetry.expressions import Function
@@ -160,7 +160,7 @@ class _Describer:
     def _store(self, variable: ArrayVariable, powers: tuple[Any, ...], origin: float = 0.0) -> None:
         owner = parent(variable.owner)
         key = Key(owner.name, variable.name)
-        dynamic = key in self.motion.changed or key.variable in _kept_by_brian(owner) or not _is_known(owner)
+        dynamic = key in self.motion.changed or is_brians_own(owner, variable.name) or not _is_known(owner)
         try:
             values = values_of(variable)
         except UnknownValuesError:
@@ -265,13 +265,6 @@ class _Describer:
 def _is_known(owner: Any) -> bool:
     """Whether all that changes the values of a group or of synapses is among the statements."""
     return type(owner) in (NeuronGroup, Synapses, PoissonGroup, SpikeGeneratorGroup)
-
-
-def _kept_by_brian(owner: Any) -> set[str]:
-    """Variables that Brian2 itself changes: when a neuron last spiked, or a synapse was last updated."""
-    if isinstance(owner, Synapses):
-        return {"lastupdate"}
-    return {"lastspike", "not_refractory"} - set(owner.user_equations) if isinstance(owner, NeuronGroup) else set()
 
 
 def _end(group: Any) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from brian2 import Synapses
 
 from neurobal.brian.network.objects import parent
-from neurobal.brian.network.values import constant_value, float_array
+from neurobal.brian.network.values import constant_value, declared_array, float_array
 from neurobal.errors import InvalidInputError, NotHomogeneousError, did_you_mean
 from neurobal.symmetry.allowed import allowable, with_allowed
 from neurobal.symmetry.declaration import read_declaration, read_power
@@ -239,9 +239,9 @@ def _check_declaration(groups: Mapping[str, Any], synapses: Mapping[str, Synapse
     """Every declared variable exists, and its values can be multiplied."""
     declared = read_declaration(scaling, groups, synapses)
     for name, variable in declared.powers:
-        float_array(groups[name], variable, "variable")
+        declared_array(groups[name], variable, "variable")
     for name, weight in declared.variables.items():
-        float_array(synapses[name], weight, "weight")
+        declared_array(synapses[name], weight, "weight")
 
 
 def _why_not(symmetries: Symmetries, group: str) -> str:

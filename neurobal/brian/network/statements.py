@@ -188,12 +188,18 @@ class _Reader:
             yield self._statement(group, "rates", rates, "invariant", rates)
 
     def _code(self, owner: Any, part: str, code: str, extra: Any = None) -> Iterator[Statement]:
-        block = next(self.block)
-        introduced: set[str] = set()  # by earlier lines of the block
-        for text, target, operation, expression in _assignments(code):
-            statement = self._statement(owner, part, text, operation, expression, target, block, extra, introduced)
-            introduced |= {target} if target else set()
-            yield statement
+        """The lines of one block. The names that it assigns and that are no variables are local to it."""
+        block, lines, extra = next(self.block), list(_assignments(code)), extra or {}
+        variables = {*owner.variables, *extra}
+        local = {target for _, target, _, _ in lines if target is not None and target not in variables}
+        assigned: set[str] = set()  # by earlier lines of the block
+        for text, target, operation, expression in lines:
+            read = set(get_identifiers(expression)) | ({target} if target and operation != "=" else set())
+            for name in sorted((read & local) - assigned):
+                place = Place(parent(owner).name, part)
+                self.model.unread.append(f"{place}: `{text}` uses {name}, which no line before it assigns")
+            assigned |= {target} if target else set()
+            yield self._statement(owner, part, text, operation, expression, target, block, extra, local)
 
     def _statement(
         self,
@@ -205,13 +211,13 @@ class _Reader:
         target: str | None = None,
         block: int = -1,
         extra: Any = None,
-        introduced: Collection[str] = (),
+        local: Collection[str] = (),
     ) -> Statement:
         names = set(get_identifiers(expression)) | ({target} if target else set())
-        scope = {name: self.names.meaning(owner, name, extra or {}) for name in sorted(names)}
+        scope = {name: self.names.meaning(owner, name, extra or {}, local) for name in sorted(names)}
         known = {name: reference for name, reference in scope.items() if reference is not None}
         place = Place(parent(owner).name, part)
-        for name in names - known.keys() - {target, *introduced}:
+        for name in names - known.keys() - {target, *local}:
             if name != "xi" and not name.startswith("xi_"):  # white noise
                 self.model.undefined.setdefault(name, str(place))
         return Statement(place, text, operation, expression, known, target, block)
