@@ -73,14 +73,14 @@ def noise(draw: Draw, model: Model, cells: list[Cell], cell: Cell) -> None:
 
 
 def own_function(draw: Draw, model: Model, cells: list[Cell], cell: Cell) -> None:
-    if not model.definitions:
+    if not any("rectified" in line for line in model.definitions):
         model.definitions += [
-            "def positive(x): return np.where(x > 0, x, 0*x)",
-            "positive.homogeneity = 1",
-            "positive = Function(positive, arg_units=[None], return_unit=lambda u: u)",
+            "def rectified(x): return np.where(x > 0, x, 0*x)",
+            "rectified.homogeneity = 1",
+            "rectified = Function(rectified, arg_units=[None], return_unit=lambda u: u)",
         ]
-    cell.group.constants["positive"] = "positive"
-    cell.words.functions.append("positive")
+    cell.group.constants["rectified"] = "rectified"
+    cell.words.functions.append("rectified")
     draw.features.add("user's function in scope")
 
 

@@ -11,6 +11,8 @@ from brian2 import BrianLogger
 
 from .grammar import random_model
 from .model import whole_script
+from .mutations import try_mutant
+from .plastic import try_plasticity
 from .report import BAD, line_of
 from .shrinking import shrink
 from .trial import try_models
@@ -28,10 +30,20 @@ def set_up() -> None:
 SHRUNK = 2
 
 
+#: Of certified models, each has one mutant; every so many have a plasticity.
+PLASTIC = 5
+
+
 def try_batch(seed: int, indices: Sequence[int], shrinking: bool = True) -> list[dict[str, Any]]:
     """Try the models of these numbers; their lines of the report."""
     models = {f"_{index}": random_model(seed, index) for index in indices}
     trials = try_models(models, np.random.default_rng([seed, indices[0], 1]))
+    for index, trial in zip(indices, trials, strict=True):
+        rng = np.random.default_rng([seed, index, 2])
+        if trial.status == "certified":
+            try_mutant(trial, f"_{index}", rng)
+        if trial.status == "certified" and index % PLASTIC == 0:
+            try_plasticity(trial, f"_{index}", rng)
     lines: list[dict[str, Any]] = []
     failures = 0
     for index, trial in zip(indices, trials, strict=True):

@@ -98,7 +98,7 @@ def _edits(owner: Owner) -> Iterator[Edit]:
             yield lambda o, block=block, k=k: o.regularly[block][0].pop(k)
     if isinstance(owner, Synapses):
         for k in range(len(owner.pairs[0])):
-            yield lambda o, k=k: _drop_pair(o, k)
+            yield lambda o, k=k: drop_pair(o, k)
 
 
 def _shorter_equations(k: int, equation: str) -> Iterator[Edit]:
@@ -115,10 +115,13 @@ def _shorter_equations(k: int, equation: str) -> Iterator[Edit]:
         yield lambda o: o.equations.__setitem__(k, f"{left} = {shortest} : {flags}")
 
 
-def _drop_pair(synapses: Synapses, k: int) -> None:
-    size = len(synapses.pairs[0])
+def drop_pair(synapses: Synapses, k: int) -> None:
+    """Remove one synapse, and its values."""
     for side in synapses.pairs:
         side.pop(k)
     for name, text in synapses.values.items():
-        if "[" in text and size > 1:
-            synapses.values[name] = f"({text})[:{size - 1}]"
+        before, bracket, rest = text.partition("[")
+        numbers, _, after = rest.partition("]")
+        if bracket:
+            kept = [number for e, number in enumerate(numbers.split(", ")) if e != k]
+            synapses.values[name] = f"{before}[{', '.join(kept)}]{after}"

@@ -155,16 +155,26 @@ class Recorder:
             self.record[key].append(np.array(variable.get_value()))
 
     def run(self, network: Network, seed: int) -> Record:
-        """Run the network for some steps."""
+        """Run the network for some steps; without the operation only what is left at the end is recorded."""
+        watched = self.operation in network.objects
         self.record = {key: [] for key in self.variables}
-        self._append()
+        if watched:
+            self._append()
         brian2.seed(seed)
         try:
             network.run(STEPS * 0.1 * brian2.ms, namespace=script_names())
         except Exception as error:
             cause = root_cause(error)
             raise InvalidModelError(f"{type(cause).__name__}: {cause}") from error
+        if not watched:
+            self._append()
         return self.record
+
+
+def run_alone(objects: list[BrianObject], seed: int) -> Record:
+    """Run objects in a Network of their own."""
+    recorder = Recorder(objects)
+    return recorder.run(Network(objects, recorder.operation), seed)
 
 
 def compare(trial: Trial, before: Record, after: Record) -> None:
@@ -175,8 +185,10 @@ def compare(trial: Trial, before: Record, after: Record) -> None:
     moves = {(v.owner.name, v.name): (np.rint(f / np.log(2)).astype(int), origins.get(v, 0.0)) for v, f in factors.items()}
     owners = {obj.name for obj in trial.objects}
     pairs = {}
-    for key in (key for key in before if key[0] in owners):
+    for key in (key for key in before if key[0] in owners and key in after):
         old, new = np.array(before[key]), np.array(after[key])
+        if old.shape != new.shape:
+            continue  # a mutant has other connections
         if key in moves:
             powers, origin = moves[key]
             new = origin + np.ldexp(new - origin, -powers) if origin else np.ldexp(new, -powers)
