@@ -19,6 +19,7 @@ from neurobal.adapters import as_circuit
 from neurobal.circuit import Circuit, Parameter, Projection
 from neurobal.errors import InvalidInputError, NotFiniteError
 from neurobal.fitting import Equations, fit
+from neurobal.rounding import doubts_of_exactness
 
 Array: TypeAlias = np.ndarray
 
@@ -45,7 +46,8 @@ class Certificate:
     signs_preserved : bool
         No weight or parameter changed its sign, vanished or appeared.
     exact : bool
-        Stored numbers changed by powers of two only: simulations are bitwise identical.
+        Stored numbers changed by powers of two only, and so does everything that is computed from them, without another
+        rounding: simulations are bitwise identical, as long as no number overflows or gets as small as 1e-308.
     message : str
         The verdict in words; it names a culprit where one can be told.
     """
@@ -118,8 +120,10 @@ def certify(
     fits = changes.signs and changes.residual <= tolerance
     preserved = (None if blind or before.basis == "assumed" else True) if fits else False
     exact = changes.exact and changes.signs and not blind
+    doubts = doubts_of_exactness(before, log_scale) if exact and fits else []
+    exact = exact and not doubts
     if fits:
-        message = _proven(before, changes.residual, tolerance, blind=blind, exact=exact)
+        message = _proven(before, changes.residual, tolerance, blind=blind, exact=exact, doubts=doubts)
     elif not changes.signs:
         message = f"function NOT preserved: signs or zeros changed ({_first_difference(before, after)})"
     else:
@@ -173,7 +177,7 @@ def _changes(before: Circuit, after: Circuit, log_scale: Mapping[str, Array]) ->
     return changes
 
 
-def _proven(before: Circuit, residual: float, tolerance: float, *, blind: bool, exact: bool) -> str:
+def _proven(before: Circuit, residual: float, tolerance: float, *, blind: bool, exact: bool, doubts: list[str]) -> str:
     """What it means that a rescaling explains all that was compared."""
     if blind:
         verdict = "no weight could be compared: nothing is proven"
@@ -185,6 +189,8 @@ def _proven(before: Circuit, residual: float, tolerance: float, *, blind: bool, 
         verdict += "".join(f"; {assumption}" for assumption in before.assumptions)
     message = f"{verdict} (basis: {before.basis}; residual {residual:.1e} <= {tolerance:.0e}"
     message += ", bit-exact)" if exact else ")"
+    if doubts:
+        message += f", up to rounding: {doubts[0]}" + (f" and {len(doubts) - 1} more" if doubts[1:] else "")
     if before.uncertified:
         message += f"; not compared, because something else changes them too: {', '.join(sorted(before.uncertified))}"
     return message
