@@ -48,6 +48,12 @@ class Promotion(NamedTuple):
     literal: bool = False
     role: str = ""
 
+    @property
+    def is_quantity(self) -> bool:
+        """Whether this is a constant with a name or a unit: no plain number, and no scale of a function."""
+        letters = re.search(r"[A-Za-z_]", re.sub(r"\d[eE][+-]?\d", "", self.name))
+        return not self.role and (not self.literal or bool(letters))
+
 
 @dataclass(frozen=True)
 class Constraint:
@@ -316,7 +322,7 @@ class Builder:
     def _watch_powers(self, node: ast.expr, statement: Statement, side: str) -> None:
         """Integrators write ``v*v*v`` as ``v**3`` and ``1/v**2`` as ``v**-2``: pow() may round these differently."""
         for part in ast.walk(node):
-            for name, count in _factors(part).items():
+            for name, count in factors(part).items():
                 value = self._lookup(name, statement, side)
                 if not -1 <= count <= 2 and isinstance(value, Form) and value:
                     self.system.inexact.append((value, f"`{source(part)}` in {statement.text}"))
@@ -362,18 +368,18 @@ def is_literal(node: ast.expr, statement: Statement) -> bool:
     return has_number
 
 
-def _factors(node: ast.AST) -> Counter[str]:
+def factors(node: ast.AST) -> Counter[str]:
     """How often each name is a factor of this product; negative for divisors."""
-    factors: Counter[str] = Counter()
+    powers: Counter[str] = Counter()
     match node:
         case ast.BinOp(op=ast.Mult()):
-            factors.update(_factors(node.left))
-            factors.update(_factors(node.right))
+            powers.update(factors(node.left))
+            powers.update(factors(node.right))
         case ast.BinOp(op=ast.Div()):
-            factors.update(_factors(node.left))
-            factors.subtract(_factors(node.right))
+            powers.update(factors(node.left))
+            powers.subtract(factors(node.right))
         case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=int() as power)):
-            factors.update({name: count * power for name, count in _factors(node.left).items()})
+            powers.update({name: count * power for name, count in factors(node.left).items()})
         case ast.Name():
-            factors[node.id] = 1
-    return factors
+            powers[node.id] = 1
+    return powers
