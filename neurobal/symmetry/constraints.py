@@ -48,6 +48,12 @@ class Promotion(NamedTuple):
     literal: bool = False
     role: str = ""
 
+    @property
+    def is_quantity(self) -> bool:
+        """Whether this is a constant with a name or a unit: no plain number, and no scale of a function."""
+        letters = re.search(r"[A-Za-z_]", re.sub(r"\d[eE][+-]?\d", "", self.name))
+        return not self.role and (not self.literal or bool(letters))
+
 
 @dataclass(frozen=True)
 class Constraint:
