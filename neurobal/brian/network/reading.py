@@ -34,6 +34,11 @@ class Examined:
     reading: Mapping[str, Any]  # the arguments with which another network is read in the same way
     objects: weakref.WeakSet[BrianObject]  # all that was looked at
 
+    def moving(self) -> list[BrianObject]:
+        """The groups and Synapses that move."""
+        motion = self.motion
+        return [*(self.groups[name] for name in motion.groups), *(self.synapses[name] for name in motion.synapses)]
+
 
 def examine(
     network: Any,
