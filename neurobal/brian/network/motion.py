@@ -28,11 +28,15 @@ class GroupMotion:
     """How a group's variables move: ``x -> c + λ**power (x - c)``, with an origin c: 0 unless ``origins`` says else.
 
     ``origin_values`` are the constants, by name, that these origins are the values of: the same for all neurons.
+    ``inexact`` is what may be rounded differently then, even if λ is a power of two; ``roots`` are the powers of λ by
+    which square roots move.
     """
 
     powers: Mapping[str, float] = field(default_factory=dict)
     origins: Mapping[str, float] = field(default_factory=dict)
     origin_values: Mapping[str, float] = field(default_factory=dict)
+    inexact: tuple[str, ...] = ()
+    roots: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,14 +177,18 @@ def _basis(symmetries: Symmetries, scaling: Mapping[str, Any], homogeneity: Mapp
 
 
 def _group_motion(symmetries: Symmetries, group: Any, declared: Any, namespace: Mapping[str, Any]) -> GroupMotion:
-    if declared is not None:
-        return GroupMotion({key: float(power) for key, power in declared.items() if power})
     symmetry = symmetries.groups[group.name]
+    roots = tuple(float(power) for _, power in symmetry.roots)
+    if declared is not None:
+        powers = {key: float(power) for key, power in declared.items() if power}
+        return GroupMotion(powers, inexact=symmetry.inexact, roots=roots)
     origin_values = {
         constant: constant_value(group, constant, namespace) for constant in set(symmetry.origins.values())
     }
     origins = {key: origin_values[constant] for key, constant in symmetry.origins.items()}
-    return GroupMotion({key: float(power) for key, power in symmetry.powers.items() if power}, origins, origin_values)
+    powers = {key: float(power) for key, power in symmetry.powers.items() if power}
+    measured = tuple(f"what is measured from {constant}" for constant, value in origin_values.items() if value)
+    return GroupMotion(powers, origins, origin_values, (*measured, *symmetry.inexact), roots)
 
 
 def _assumptions(symmetries: Symmetries, moving: Mapping[str, GroupMotion]) -> dict[tuple[str, str], float]:
@@ -208,8 +216,6 @@ def _synaptic_motion(
     else:
         symmetry = symmetries.projections[synapses.name]
         weights = tuple(weight.variable for weight in symmetry.weights)
-        for weight in weights:
-            float_array(synapses, weight, "weight")
         powers = {key: (float(post), float(pre)) for key, (post, pre) in symmetry.powers.items() if key not in allowed}
     for weight in weights:
         post, pre = powers.get(weight, (0.0, 0.0))
@@ -217,6 +223,9 @@ def _synaptic_motion(
             post = 1.0  # who assumes a homogeneity assumes that incoming weights move by λ
         powers[weight] = (post, -float(homogeneity[source])) if source in homogeneity else (post, pre)
     powers = {key: (post * (target in movable), pre * (source in movable)) for key, (post, pre) in powers.items()}
+    for weight in weights:
+        if any(powers[weight]):
+            float_array(synapses, weight, "weight")
     if synapses.name not in scaling and not any(any(pair) for pair in powers.values()):
         for end in (source, target):
             if end in scaling:

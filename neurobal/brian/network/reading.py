@@ -48,6 +48,11 @@ class Examined:
         """All that the network consists of and is still there."""
         return brian_objects({*self.groups.values(), *self.synapses.values(), *self.everything})
 
+    def moving(self) -> list[BrianObject]:
+        """The groups and Synapses that move."""
+        motion = self.motion
+        return [*(self.groups[name] for name in motion.groups), *(self.synapses[name] for name in motion.synapses)]
+
 
 def examine(
     network: Any,
@@ -108,6 +113,7 @@ def snapshot(examined: Examined) -> Circuit:
         f"{', '.join(constants)} of {name} may stay as they are" for name, constants in motion.allowed.items()
     ]
     circuit.advice = motion.advice
+    circuit.inexact = {name: moves.inexact for name, moves in motion.groups.items() if moves.inexact}
     for name, group in groups.items():
         circuit.add(
             name,
@@ -117,7 +123,9 @@ def snapshot(examined: Examined) -> Circuit:
         )
     for connection in synapses.values():
         _add_projections(circuit, connection, motion)
-    circuit.binding = BrianBinding(groups, synapses, motion, partial(_read_again, examined, description))
+    circuit.binding = BrianBinding(
+        groups, synapses, motion, examined.everything, partial(_read_again, examined, description)
+    )
     return circuit
 
 

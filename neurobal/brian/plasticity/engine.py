@@ -19,6 +19,7 @@ from brian2.devices.device import RuntimeDevice, get_device
 
 from neurobal.brian.network.guarded_constants import check_constants, guard
 from neurobal.brian.network.motion import Motion
+from neurobal.brian.network.newcomers import running_with, warn_of_newcomers
 from neurobal.brian.network.objects import parent
 from neurobal.brian.network.reading import Examined, examine, snapshot
 from neurobal.brian.plasticity.claims import ALLOW, Claim, check_claims, check_other_rules, names_of, written_alone
@@ -126,7 +127,7 @@ class Plasticity(BrianObject):
         # Before its runners, so that they make their code from what it finds at the start of a run.
         BrianObject.__init__(self, name=name, when="end", order=-10)
         self._clock = Clock(dt=step * second, name=f"{self.name}_clock")
-        whole = common_step(_powers(self._motion)) if dyadic else None
+        whole = common_step(_powers(self._motion) + _roots(self._motion)) if dyadic else None
         self._add_passes(whole, step)
         self._meter = CostMeter(self.name, cost, self._neurons, self._passes, whole)
         for obj in (*self.claim.groups.values(), *self.claim.synapses.values()):
@@ -174,14 +175,28 @@ class Plasticity(BrianObject):
         super().after_run()
 
     def _guard_constants(self) -> None:
-        """Let the network check its constants while scales are not 1, also in runs without this plasticity."""
-        if not self._state.guarded:
-            somas = tuple(self._somas.values())
-            remove = guard(
-                self._owners(), self._motion.assumed, lambda: any(np.any(soma.log_scale_[:]) for soma in somas)
-            )
+        """Let runs check what the proof rests on while scales are not 1, also in runs without this plasticity."""
+        if self._state.guarded:
+            return
+        somas, itself = tuple(self._somas.values()), weakref.ref(self)
+        moving = {obj.name: obj for obj in self._examined.moving()}
+        one = next(iter(moving.values()))
+
+        def moved() -> bool:
+            return any(np.any(soma.log_scale_[:]) for soma in somas)
+
+        def moved_before() -> bool:  # where it runs itself, newcomers are an error
+            plasticity = itself()
+            runs = plasticity is not None and plasticity.active and plasticity in running_with(one)
+            return not runs and moved()
+
+        undo = f"restore() a state from before {self.name}"
+        for remove in (
+            guard(self._owners(), self._motion.assumed, moved),
+            warn_of_newcomers(moving, self._examined.everything, self.name, undo, moved_before),
+        ):
             weakref.finalize(self, remove)
-            self._state.guarded = True
+        self._state.guarded = True
 
     def _add_passes(self, whole: int | None, step: float) -> None:
         """Make what an update consists of: passes over neurons and over synapses; Brian2 sorts them by their order.
@@ -266,6 +281,11 @@ def _powers(motion: Motion) -> list[float]:
     """All powers of λ by which anything moves."""
     powers = [power for moves in motion.groups.values() for power in moves.powers.values()]
     return powers + [p for moves in motion.synapses.values() for pair in moves.powers.values() for p in pair]
+
+
+def _roots(motion: Motion) -> list[float]:
+    """All powers of λ by which square roots move that the simulation takes."""
+    return [power for moves in motion.groups.values() for power in moves.roots]
 
 
 def _homogeneity(motion: Motion, claim: Claim, group: str) -> float:
