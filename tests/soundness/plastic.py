@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 import numpy as np
-from brian2 import Network, ms
+from brian2 import Network, Quantity, ms
+from brian2.units.fundamentalunits import DIMENSIONLESS
 
 import neurobal as nb
 
-from .building import InvalidModelError, script_names
+from .building import InvalidModelError, root_cause, script_names
 from .model import DT
 from .trial import Recorder, Trial, analyse, compare
 
@@ -29,6 +30,7 @@ def try_plasticity(trial: Trial, suffix: str, rng: np.random.Generator) -> None:
         plasticity = nb.Plasticity(
             alive.objects,
             RandomWalk(seed=seed),
+            cost=_costs(alive),
             dt=0.4 * ms if trial.model.dt == DT else 0.8 * ms,
             dyadic=True,
             namespace=script_names(),
@@ -44,7 +46,10 @@ def try_plasticity(trial: Trial, suffix: str, rng: np.random.Generator) -> None:
         before = Recorder(still.objects).run(Network(still.objects), seed)
         after = Recorder(alive.objects).run(Network(alive.objects, plasticity), seed)
     except InvalidModelError as error:
-        trial.fail("crashed", f"Plasticity: {error}")
+        if isinstance(root_cause(error), nb.UnbalanceableError):
+            trial.notes.append("plasticity refused: UnbalanceableError")
+        else:
+            trial.fail("crashed", f"Plasticity: {error}")
         return
     assert alive.circuit is not None
     alive.log_scale = {name: np.zeros(p.size) for name, p in alive.circuit.populations.items()}
@@ -59,6 +64,13 @@ def try_plasticity(trial: Trial, suffix: str, rng: np.random.Generator) -> None:
     trial.notes.append("plasticity moved" if moved else "plasticity stood still")
     if alive.status != "certified":
         trial.fail("wrong", f"Plasticity: {alive.detail}")
+
+
+def _costs(trial: Trial) -> dict[str, nb.Power]:
+    """A cost for each projection, in the units of its weights."""
+    assert trial.circuit is not None
+    units = {name: p.dimension or DIMENSIONLESS for name, p in trial.circuit.projections.items()}
+    return {name: nb.Power(2, weight=Quantity.with_dimensions(1.0, dim**-2)) for name, dim in units.items()}
 
 
 def _inexact(trial: Trial) -> bool:
