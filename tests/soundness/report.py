@@ -13,7 +13,7 @@ from .model import whole_script
 from .trial import Trial
 
 #: What must not happen.
-BAD = ("wrong", "doubted", "crashed", "kept quiet", "lost", "blind")
+BAD = ("wrong", "doubted", "crashed", "kept quiet", "silent")
 #: Every feature of the grammar is to occur in this many certified models of 10,000.
 ENOUGH = 50
 

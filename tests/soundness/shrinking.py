@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 
-import numpy as np
-
 from .model import Model, Neurons, Synapses
-from .trial import Trial, try_models
+from .trial import Trial
 
-def shrink(trial: Trial, attempts: int = 100, again: Callable[[Model], Trial] | None = None) -> Trial:
+def shrink(trial: Trial, again: Callable[[Model], Trial], attempts: int = 100) -> Trial:
     """The smallest model found that fails as this trial did; ``again`` tries a model."""
-    again = again or _again
     best, position = trial, 0
     while attempts:
         candidates = list(_smaller(best.model))
@@ -30,12 +27,6 @@ def shrink(trial: Trial, attempts: int = 100, again: Callable[[Model], Trial] | 
 def _kind(trial: Trial) -> str:
     """What went wrong, in the first words of the error; wrong values differ from model to model."""
     return trial.detail[:25] if trial.status == "crashed" else ""
-
-
-def _again(model: Model) -> Trial:
-    if not model.neurons:
-        return Trial(model)
-    return try_models({"": model}, np.random.default_rng(1))[0]
 
 
 def _smaller(model: Model) -> Iterator[Model]:

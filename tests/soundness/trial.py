@@ -35,7 +35,8 @@ class Trial:
     """What became of a model.
 
     ``status`` is "invalid" (to Brian2), "refused", "certified", "wrong" (a certificate that does not hold), "doubted"
-    (a sound scaling that verify does not confirm) or "crashed".
+    (a sound scaling that verify does not confirm), "kept quiet" (a change that verify did not notice), "silent" (a
+    refusal that names no line) or "crashed". ``notes`` tell what else was tried.
     """
 
     model: Model
