@@ -41,6 +41,20 @@ def _pairs(draw: Draw, synapses: Synapses, pre: Cell, post: Cell) -> None:
     synapses.pairs = [i for i, _ in pairs], [j for _, j in pairs]
 
 
+def _average(draw: Draw, synapses: Synapses, post: Cell) -> None:
+    """Sum up potentials of the postsynaptic neuron: where they are measured from a constant, that adds up, too."""
+    if "vs" in post.group.values or not draw.chance(0.12, "sum of potentials"):
+        return
+    post.group.equations.append("vs : volt")
+    post.group.values["vs"] = draw.values(post.group.size, "mV")
+    synapses.equations.append("vs_post = v_post : volt (summed)")
+    if draw.chance(0.5):
+        post.group.equations[0] = post.group.equations[0].replace(" + g", " + g + 0.01*(vs - v)", 1)
+        post.group.method = "euler"
+    else:
+        post.group.equations.append("followed = vs - v : volt")
+
+
 def _size(synapses: Synapses) -> int:
     return len(synapses.pairs[0])
 
@@ -195,6 +209,11 @@ def _timing(draw: Draw, synapses: Synapses, pre: Cell, post: Cell) -> None:
 
 def _decorate(draw: Draw, synapses: Synapses, pre: Cell, post: Cell) -> None:
     size = _size(synapses)
+    if list(synapses.on_pre) == ["pre"] and not synapses.on_post and pre.group.events and draw.chance(0.5):
+        synapses.on_event = "near"
+        draw.features.add("pathway of a custom event")
+    if "v" in post.words.names or post.group.constants.get("El"):
+        _average(draw, synapses, post)
     if "pre" in synapses.on_pre and draw.chance(0.4, "delay"):
         same = draw.chance(0.5)
         synapses.values["delay"] = f"{draw.pick((0.2, 0.4, 0.8))}*ms" if same else draw.values(size, "ms", 0, 1.2)

@@ -50,7 +50,8 @@ class Draw:
 
     def block(self, words: Vocabulary, targets: dict[str, Degree], length: int = 3) -> list[str]:
         """A block of code that assigns to some of the targets, with local names for what it computes on the way."""
-        known = Vocabulary(words.unit, dict(words.names), words.functions, words.spoiler)
+        # A name that the block assigns is not that of the script, not even before that line.
+        known = Vocabulary(words.unit, dict(words.names), words.functions, words.spoiler, constants=())
         lines: list[str] = []
         local: dict[str, Degree] = {}
         for _ in range(int(self.rng.integers(0, length))):
@@ -76,10 +77,16 @@ class Draw:
     def _factor(self, words: Vocabulary) -> str:
         """Brian2 checks the units of ``v *= 1 + q`` as if it were ``v = v*1 + q``."""
         factor = self.expression(words, 0, 1)
-        return factor if words.unit == "1" else f"({factor})"
+        return self._bare(factor) if words.unit == "1" else f"({factor})"
+
+    def _bare(self, text: str) -> str:
+        """The same without parentheses around a sum: an augmented assignment must be read as if they were there."""
+        if text.startswith("(") and text.find(")") == len(text) - 1 and self.chance(0.5, "sums without parentheses"):
+            return text[1:-1]
+        return text
 
     def _assignment(self, words: Vocabulary, target: str, degree: Degree) -> str:
         if self.chance(0.2):
-            return f"{target} *= {self._factor(words)}"
+            return f"{target} {self.pick(('*=', '*=', '/='))} {self._factor(words)}"
         operation = self.pick(("=", "+=", "-="))
-        return f"{target} {operation} {self.expression(words, degree, 1)}"
+        return f"{target} {operation} {self._bare(self.expression(words, degree, 1))}"

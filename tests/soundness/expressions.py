@@ -20,10 +20,13 @@ class Vocabulary:
     functions: list[str] = field(default_factory=list)
     #: A shared constant of degree 1, with which an expression has a wrong degree.
     spoiler: str = "1"
+    #: Plain numbers that the script gives a name to.
+    constants: tuple[str, ...] = ("half", "tmp", "n")
 
     def seen(self, suffix: str) -> Vocabulary:
         """The same names as synapses see them."""
-        return Vocabulary(self.unit, {name + suffix: d for name, d in self.names.items()}, self.functions, self.spoiler)
+        names = {name + suffix: d for name, d in self.names.items() if name.isidentifier() and name not in ("i", "N")}
+        return Vocabulary(self.unit, names, self.functions, self.spoiler)
 
     def unit_of(self, degree: Degree) -> str:
         """The unit of degree d as equations state it."""
@@ -51,9 +54,9 @@ class Expressions:
     def _options(self, degree: Degree) -> list:
         options = [self._leaf, self._sum, self._product, self._gated, self._extremum]
         if degree == 0:
-            return [*options, self._squashed, self._ratio, self._counted]
+            return [*options, self._squashed, self._ratio, self._counted, self._floored]
         if degree in (1, 2):
-            options += [self._magnitude, self._root, self._quotient]
+            options += [self._magnitude, self._root, self._quotient, self._remainder, self._between_constants]
         if degree == 2:
             options += [self._square, self._square]
         if self.words.functions and degree == 1:
@@ -64,6 +67,9 @@ class Expressions:
         names = [name for name, d in self.words.names.items() if d == degree]
         if names and (degree != 0 or self.rng.random() < 0.7):
             return str(self.rng.choice(names))
+        if degree == 0 and self.words.constants and self.rng.random() < 0.3:
+            self.features.add("constants of the script")
+            return str(self.rng.choice(self.words.constants))
         if degree == 0:
             return str(round(float(self.rng.uniform(0.2, 2)), 2))
         ones = [name for name, d in self.words.names.items() if d == 1]
@@ -111,6 +117,24 @@ class Expressions:
         if high == "expression":
             bounds[1] = self.draw(degree, depth)
         return f"clip({self.draw(degree, depth)}, {', '.join(bounds)})"
+
+    def _remainder(self, degree: Degree, depth: int) -> str:
+        self.features.add("remainder")
+        return f"({self._leaf(degree)} % {self._positive(degree)})"
+
+    def _floored(self, degree: Degree, depth: int) -> str:
+        if self.words.unit != "1":  # Brian2 divides quantities with units only without rest
+            return self._leaf(degree)
+        self.features.add("floor division")
+        return f"({self._leaf(1)} // {self._positive(1)})"
+
+    def _between_constants(self, degree: Degree, depth: int) -> str:
+        """Bounds that fit every power: 0 and infinity, as constants of the script."""
+        low, high = {"1": ("z", "big"), "volt": ("zmV", "inf*volt")}.get(self.words.unit, ("", ""))
+        if not low or degree != 1 or not self.words.constants:
+            return self._magnitude(degree, depth)
+        self.features.add("0 and infinity as constants")
+        return f"clip({self.draw(degree, depth)}, {low}, {high})"
 
     def _magnitude(self, degree: Degree, depth: int) -> str:
         return f"abs({self.draw(degree, depth)})"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from .cells import Cell, parameter
 from .drawing import SCALES, Draw
+from .expressions import Vocabulary
 from .model import Input, Model
 
 #: Names that Brian2 gives to variables of its own elsewhere, and that a group may use.
@@ -174,6 +175,31 @@ def linked(draw: Draw, model: Model, cells: list[Cell], cell: Cell) -> None:
     draw.features.add("linked variable")
 
 
+def brians_quantities(draw: Draw, model: Model, cells: list[Cell], cell: Cell) -> None:
+    """Times, indices and sizes that Brian2 provides: they do not move."""
+    names = ["i", "N", "(t/ms)", "(dt/ms)"]
+    if cell.group.threshold and cell.group.refractory:
+        names += ["int(not_refractory)", "((t - lastspike)/second)"]
+    cell.words.names[draw.pick(names)] = 0
+    draw.features.add("quantities that Brian2 provides")
+
+
+def flags(draw: Draw, model: Model, cells: list[Cell], cell: Cell) -> None:
+    cell.group.equations.append("on : boolean (constant)")
+    cell.group.values["on"] = str([bool(v) for v in draw.rng.integers(0, 2, cell.group.size)])
+    cell.words.names["int(on)"] = 0
+    draw.features.add("boolean variable")
+
+
+def chance(draw: Draw, model: Model, cells: list[Cell], cell: Cell) -> None:
+    """Random numbers in a block of code."""
+    words = Vocabulary(cell.unit, {**cell.words.names, "rand()": 0}, cell.words.functions, cell.words.spoiler)
+    target = draw.pick(list(cell.targets))
+    code = f"{target} += {draw.expression(words, cell.targets[target], 1)}*{draw.pick(('rand()', 'randn()'))}"
+    cell.group.regularly.append(([code], "0.3*ms"))
+    draw.features.add("random numbers")
+
+
 def poisson_input(draw: Draw, model: Model, cells: list[Cell], cell: Cell) -> None:
     if not cell.channel:
         return
@@ -198,6 +224,8 @@ def feedback(draw: Draw, model: Model, cells: list[Cell], cell: Cell) -> None:
 
 
 FEATURES: dict[Callable[[Draw, Model, list[Cell], Cell], None], float] = {
+    brians_quantities: 0.15,
+    flags: 0.1,
     fixed_parameter: 0.2,
     shared_parameter: 0.15,
     integers: 0.1,
@@ -211,6 +239,7 @@ FEATURES: dict[Callable[[Draw, Model, list[Cell], Cell], None], float] = {
     noise: 0.15,
     event: 0.12,
     regularly: 0.2,
+    chance: 0.1,
     reset_block: 0.2,
     refractoriness: 0.2,
     table: 0.12,

@@ -13,7 +13,14 @@ from .model import Model
 
 def random_model(seed: int, index: int) -> Model:
     """The model of this number in the series that starts with ``seed``; every third one has near misses."""
-    draw = Draw(np.random.default_rng([seed, index]), miss=0.04 if index % 3 == 0 else 0.0)
+    rng = np.random.default_rng([seed, index])
+    while True:
+        model = _model(Draw(rng, miss=0.04 if index % 3 == 0 else 0.0))
+        if model.synapses:
+            return model
+
+
+def _model(draw: Draw) -> Model:
     model = Model(features=draw.features)
     cells = [random_cell(draw, name) for name in ("E", "F", "G")[: draw.pick((1, 1, 2, 2, 3))]]
     for cell in cells:

@@ -54,6 +54,7 @@ class Synapses:
     equations: list[str] = field(default_factory=list)
     on_pre: dict[str, list[str]] = field(default_factory=dict)
     on_post: list[str] = field(default_factory=list)
+    on_event: str = ""
     method: str = "euler"
     pairs: tuple[list[int], list[int]] = ([], [])
     source_part: str = ""
@@ -156,6 +157,8 @@ def _synapses(synapses: Synapses, suffix: str, clock: str) -> list[str]:
     if synapses.on_pre:
         codes = {path: "\n".join(code) for path, code in synapses.on_pre.items()}
         keywords["on_pre"] = repr(codes["pre"] if list(codes) == ["pre"] else codes)
+    if synapses.on_event:
+        keywords["on_event"] = repr(synapses.on_event)
     if synapses.on_post:
         keywords["on_post"] = _text(synapses.on_post)
     ends = [synapses.source + synapses.source_part, synapses.target + synapses.target_part]

@@ -56,6 +56,7 @@ def try_mutant(trial: Trial, suffix: str, rng: np.random.Generator) -> None:
     if not certificate.preserved:
         trial.notes.append("mutants noticed")
         return
+    _follow(original, objects, certificate.scale)
     seed = int(rng.integers(2**31))
     try:
         before, after = (run_alone(part, seed) for part in (original.objects, objects))
@@ -77,6 +78,19 @@ def _rescale_alike(original: Trial, objects: list[BrianObject]) -> None:
     binding.groups, binding.synapses = neuron_groups(objects), synapses_objects(objects)
     factors, origins = binding.log_factors(original.log_scale)
     Writing(factors, origins, {}, dyadic=True)
+
+
+def _follow(original: Trial, objects: list[BrianObject], scale: dict[str, np.ndarray]) -> None:
+    """Verify may have found other scales, under which a changed weight is a rescaling: states must have moved by them."""
+    assert original.circuit is not None
+    now = {name: np.log(scale[name]) for name in original.log_scale}
+    further = {name: now[name] - h for name, h in original.log_scale.items()}
+    binding: Any = copy(original.circuit.binding)
+    binding.groups, binding.synapses = neuron_groups(objects), synapses_objects(objects)
+    factors, origins = binding.log_factors(further)
+    states = {v: f for v, f in factors.items() if (v.owner.name, v.name) in binding.motion.changed}
+    Writing(states, origins, {}, dyadic=False)
+    original.log_scale = now
 
 
 def _is_valid(model: Model, suffix: str) -> bool:

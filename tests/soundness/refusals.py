@@ -26,6 +26,9 @@ def try_refusal(trial: Trial) -> None:
             trial.notes.append("refused: nothing comes in")
             return
         obstacles = [obstacle for name in groups for obstacle in answer.obstacles(name)]
+        if not obstacles and not any(answer.incoming(name) for name in groups):
+            trial.notes.append("refused: no weight comes in")
+            return
         if not obstacles:
             trial.status, trial.detail = "silent", f"the refusal names no line: {current.detail}"
             return

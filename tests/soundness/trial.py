@@ -15,7 +15,7 @@ from brian2.core.base import BrianObject
 from brian2.core.variables import ArrayVariable
 
 import neurobal as nb
-from neurobal.circuit import Circuit
+from neurobal.circuit import Circuit, multiplied
 
 from .building import InvalidModelError, build, root_cause, script_names
 from .model import Model
@@ -183,7 +183,7 @@ def compare(trial: Trial, before: Record, after: Record) -> None:
     assert trial.circuit is not None
     binding: Any = trial.circuit.binding
     factors, origins = binding.log_factors(trial.log_scale)
-    moves = {(v.owner.name, v.name): (np.rint(f / np.log(2)).astype(int), origins.get(v, 0.0)) for v, f in factors.items()}
+    moves = {(v.owner.name, v.name): (f, origins.get(v, 0.0)) for v, f in factors.items()}
     owners = {obj.name for obj in trial.objects}
     pairs = {}
     for key in (key for key in before if key[0] in owners and key in after):
@@ -191,8 +191,8 @@ def compare(trial: Trial, before: Record, after: Record) -> None:
         if old.shape != new.shape:
             continue  # a mutant has other connections
         if key in moves:
-            powers, origin = moves[key]
-            new = origin + np.ldexp(new - origin, -powers) if origin else np.ldexp(new, -powers)
+            factor, origin = moves[key]
+            new = multiplied(new - origin if origin else new, -factor, dyadic=trial.exact) + origin
         pairs[key] = old, new
     trial.spikes = any(key[1] == "_spikespace" and old[:, -1].any() for key, (old, _) in pairs.items())
     steps = min((_steps_in_range(old, new) for old, new in pairs.values() if old.dtype.kind == "f"), default=STEPS)
