@@ -81,7 +81,7 @@ def _rescale_alike(original: Trial, objects: list[BrianObject]) -> None:
 
 
 def _follow(original: Trial, objects: list[BrianObject], scale: dict[str, np.ndarray]) -> None:
-    """Verify may have found other scales, under which a changed weight is a rescaling: states must have moved by them."""
+    """Verify may have found other scales, under which a changed weight is a rescaling: states must follow them."""
     assert original.circuit is not None
     now = {name: np.log(scale[name]) for name in original.log_scale}
     further = {name: now[name] - h for name, h in original.log_scale.items()}
@@ -115,7 +115,9 @@ def _change_text(model: Model, rng: np.random.Generator) -> str | None:
 def changed_text(text: str, rng: np.random.Generator) -> str | None:
     """The text with one number, sign or comparison changed, or with a new factor."""
     body, colon, flags = text.partition(" : ")
-    options = [_replaced(body, m.span(), repr(float(m.group()) * 1.5)) for m in NUMBER.finditer(body) if float(m.group())]
+    options = [
+        _replaced(body, m.span(), repr(float(m.group()) * 1.5)) for m in NUMBER.finditer(body) if float(m.group())
+    ]
     for old, new in ((" + ", " - "), (" - ", " + "), (" > ", " < "), (" <= ", " > ")):
         options += [_replaced(body, m.span(), new) for m in re.finditer(re.escape(old), body)]
     left, assign, right = body.partition("= ")
@@ -202,4 +204,3 @@ def _other_delay(owner: Neurons | Synapses, rng: np.random.Generator) -> str | N
         return None
     owner.values["delay"] = "1.1*ms"
     return "the delay"
-
