@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -26,6 +27,8 @@ def set_up() -> None:
     for hierarchy in ("brian2", "neurobal"):
         BrianLogger.suppress_hierarchy(hierarchy)
     np.seterr(all="ignore")
+    gc.collect()
+    gc.freeze()  # Brian2 collects garbage before every run: it need not look at what modules hold
 
 
 #: Shrinking takes a while: of each batch this many models that fail.

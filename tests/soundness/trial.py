@@ -86,8 +86,9 @@ def try_models(models: Mapping[str, Model], rng: np.random.Generator) -> list[Tr
         if len(certified) == 1:
             certified[0].status, certified[0].detail = "invalid", str(error)
         else:
-            alone = {s: m for (s, m), t in zip(models.items(), trials, strict=True) if t in certified}
-            again = {s: try_models({s: m}, rng)[0] for s, m in alone.items()}
+            valid = [(s, m) for (s, m), t in zip(models.items(), trials, strict=True) if t in certified]
+            halves = valid[: len(valid) // 2], valid[len(valid) // 2 :]
+            again = {s: t for half in halves for s, t in zip(dict(half), try_models(dict(half), rng), strict=True)}
             trials = [again.get(s, t) for s, t in zip(models, trials, strict=True)]
     return trials
 
