@@ -34,10 +34,7 @@ def mutate(model: Model, rng: np.random.Generator) -> tuple[str, Model] | None:
 
 def try_mutant(trial: Trial, suffix: str, rng: np.random.Generator) -> None:
     """Mutate the rescaled twin of a certified model once, and see whether verify notices."""
-    drawn = mutate(trial.model, rng)
-    if drawn is None:
-        return
-    what, mutant = drawn
+    what, mutant = mutate(trial.model, rng) or ("nothing", trial.model)
     original = analyse(trial.model, suffix)
     assert original.circuit is not None and original.circuit.binding is not None
     original.log_scale = draw_scales(original, rng)
@@ -52,6 +49,11 @@ def try_mutant(trial: Trial, suffix: str, rng: np.random.Generator) -> None:
     except Exception as error:
         if _is_valid(mutant, suffix):
             trial.fail("crashed", f"verify, after a change of {what}: {type(error).__name__}: {error}")
+        return
+    if what == "nothing":
+        trial.notes.append("twins without a change")
+        if not certificate.preserved:
+            trial.fail("doubted", f"verify does not confirm a twin: {certificate}")
         return
     if not certificate.preserved:
         trial.notes.append("mutants noticed")

@@ -172,7 +172,7 @@ def test_a_verify_that_never_confirms(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_verify_that_always_confirms(monkeypatch: pytest.MonkeyPatch) -> None:
-    def agree(before: Any, after: Any) -> Any:
+    def agree(before: Any, after: Any, **more: Any) -> Any:
         scale = {name: np.ones(p.size) for name, p in before.populations.items()}
         return SimpleNamespace(preserved=True, exact=True, scale=scale)
 
