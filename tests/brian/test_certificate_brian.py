@@ -399,3 +399,22 @@ def test_constants_must_have_moved_by_the_emitted_scales(variable: str) -> None:
     network, plasticity = plastic_weights_only()
     getattr(network["E"], variable)[:] *= 2  # a rescaling of its own, but not the one that was emitted
     assert nb.verify(plasticity.before, network).preserved is False
+
+
+def test_states_that_are_measured_from_an_origin_may_change_their_sign() -> None:
+    start_scope()
+    model = "dv/dt = (El - v + I)/(10*ms) : volt\nI : volt\ntheta : volt\na : 1"
+    cells = NeuronGroup(
+        3, model, threshold="v > theta", reset="v = El", method="exact", name="E", namespace={"El": -70 * mV}
+    )
+    cells.v, cells.theta, cells.a = [-65, -60, -55] * mV, -50 * mV, 1
+    synapses = Synapses(cells, cells, "w : volt", on_pre="I_post += w*a_pre", name="S")
+    synapses.connect(i=[0, 1, 2], j=[1, 2, 0])
+    synapses.w = 1 * mV
+    network = Network(cells, synapses)
+    before = nb.as_circuit(network)
+    before.binding.write({"E": np.log([16.0, 1.0, 0.25])}, dyadic=True)
+    assert cells.v[0] > 0 * mV
+    assert nb.verify(before, network).preserved and nb.verify(before, network, states=True).preserved
+    cells.v[1] += 1 * mV
+    assert nb.verify(before, network).preserved and nb.verify(before, network, states=True).preserved is False
