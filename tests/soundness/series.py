@@ -12,6 +12,7 @@ import numpy as np
 from brian2 import BrianLogger
 
 from .grammar import random_model
+from .independent import try_independent
 from .model import Model, whole_script
 from .mutations import try_mutant
 from .plastic import try_plasticity
@@ -35,7 +36,7 @@ def set_up() -> None:
 SHRUNK = 2
 
 
-#: Of certified models, each has one mutant; every so many have a plasticity.
+#: Of certified models, each has one mutant; every so many are tried with all symmetries, and with a plasticity.
 PLASTIC = 5
 
 
@@ -64,6 +65,8 @@ def try_further(trial: Trial, suffix: str, entropy: Sequence[int], plastic: bool
         try_refusal(trial)
     if trial.status == "certified":
         try_mutant(trial, suffix, rng)
+    if trial.status == "certified" and plastic:
+        try_independent(trial, suffix, rng)
     if trial.status == "certified" and plastic:
         try_plasticity(trial, suffix, rng)
 
