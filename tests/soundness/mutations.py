@@ -59,6 +59,9 @@ def try_mutant(trial: Trial, suffix: str, rng: np.random.Generator) -> None:
         trial.notes.append("mutants noticed")
         return
     _follow(original, objects, certificate.scale)
+    if not nb.verify(original.circuit, objects, states=True).preserved:
+        trial.notes.append("mutants of states noticed")
+        return
     seed = int(rng.integers(2**31))
     try:
         before, after = (run_alone(part, seed) for part in (original.objects, objects))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import brian2
 import numpy as np
 from brian2 import BrianLogger
+from brian2.codegen import translation
 
 from .grammar import random_model
 from .independent import try_independent
@@ -28,6 +30,11 @@ def set_up() -> None:
     for hierarchy in ("brian2", "neurobal"):
         BrianLogger.suppress_hierarchy(hierarchy)
     np.seterr(all="ignore")
+    # Brian2 remembers statements by all variables of a group. To compare these takes longer than to make statements.
+    remembering = translation.make_statements
+    for module in list(sys.modules.values()):
+        if getattr(module, "make_statements", None) is remembering:
+            module.make_statements = remembering.__wrapped__
     gc.collect()
     gc.freeze()  # Brian2 collects garbage before every run: it need not look at what modules hold
 
@@ -36,8 +43,8 @@ def set_up() -> None:
 SHRUNK = 2
 
 
-#: Of certified models, each has one mutant; every so many are tried with all symmetries, and with a plasticity.
-PLASTIC = 5
+#: Of certified models, each has one mutant; one in so many has a plasticity, another is tried with all symmetries.
+SAMPLE = 10
 
 
 def try_batch(seed: int, indices: Sequence[int], shrinking: bool = True) -> list[dict[str, Any]]:
@@ -47,7 +54,8 @@ def try_batch(seed: int, indices: Sequence[int], shrinking: bool = True) -> list
     lines: list[dict[str, Any]] = []
     failures = 0
     for index, trial in zip(indices, trials, strict=True):
-        try_further(trial, f"_{index}", (seed, index), plastic=index % PLASTIC == 0)
+        turn = index % SAMPLE
+        try_further(trial, f"_{index}", (seed, index), plastic=turn == 0, symmetries=turn == SAMPLE // 2)
         text = ""
         if trial.status in BAD:
             failures += 1
@@ -58,14 +66,14 @@ def try_batch(seed: int, indices: Sequence[int], shrinking: bool = True) -> list
     return lines
 
 
-def try_further(trial: Trial, suffix: str, entropy: Sequence[int], plastic: bool) -> None:
-    """What is tried with one model after its rescaling: a mutant, a plasticity, or what its refusal says."""
+def try_further(trial: Trial, suffix: str, entropy: Sequence[int], *, plastic: bool, symmetries: bool) -> None:
+    """What is tried with one model after its rescaling: a mutant and more, or what its refusal says."""
     rng = np.random.default_rng([*entropy, 2])
     if trial.status == "refused":
         try_refusal(trial)
     if trial.status == "certified":
         try_mutant(trial, suffix, rng)
-    if trial.status == "certified" and plastic:
+    if trial.status == "certified" and symmetries:
         try_independent(trial, suffix, rng)
     if trial.status == "certified" and plastic:
         try_plasticity(trial, suffix, rng)
@@ -76,5 +84,5 @@ def try_again(model: Model, entropy: Sequence[int]) -> Trial:
     if not model.neurons:
         return Trial(model)
     trial = try_models({"": model}, np.random.default_rng([*entropy, 1]))[0]
-    try_further(trial, "", entropy, plastic=True)
+    try_further(trial, "", entropy, plastic=True, symmetries=True)
     return trial
