@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -30,13 +30,33 @@ def set_up() -> None:
     for hierarchy in ("brian2", "neurobal"):
         BrianLogger.suppress_hierarchy(hierarchy)
     np.seterr(all="ignore")
-    # Brian2 remembers statements by all variables of a group. To compare these takes longer than to make statements.
+
+
+def speed_up() -> Callable[[], None]:
+    """Let Brian2 neither remember statements nor look for garbage in modules; returns what undoes that.
+
+    It remembers statements by all variables of a group: to compare these takes longer than to make statements anew. It
+    collects garbage before every run.
+    """
     remembering = translation.make_statements
-    for module in list(sys.modules.values()):
-        if getattr(module, "make_statements", None) is remembering:
-            module.make_statements = remembering.__wrapped__
+    modules = [m for m in list(sys.modules.values()) if getattr(m, "make_statements", None) is remembering]
+    for module in modules:
+        module.make_statements = remembering.__wrapped__  # type: ignore[attr-defined]
     gc.collect()
-    gc.freeze()  # Brian2 collects garbage before every run: it need not look at what modules hold
+    gc.freeze()
+
+    def undo() -> None:
+        for module in modules:
+            module.make_statements = remembering  # type: ignore[attr-defined]
+        gc.unfreeze()
+
+    return undo
+
+
+def start_process() -> None:
+    """What a process that only tries models does first."""
+    set_up()
+    speed_up()
 
 
 #: Shrinking takes a while: of each batch this many models that fail.

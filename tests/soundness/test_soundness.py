@@ -28,18 +28,20 @@ from .grammar import random_model
 from .model import Model, Neurons, Synapses, script, whole_script
 from .mutations import changed_text, mutate
 from .report import BAD, Summary, append, line_of, read_report
-from .series import set_up, try_again, try_batch
+from .series import set_up, speed_up, try_again, try_batch
 from .shrinking import drop_pair, shrink
 from .trial import Trial, analyse, try_models
 
 QUICK = 40
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def numpy_target() -> Iterator[None]:
     target, errors = prefs.codegen.target, np.geterr()
     set_up()
+    undo = speed_up()
     yield
+    undo()
     prefs.codegen.target = target
     np.seterr(**errors)
     start_scope()
