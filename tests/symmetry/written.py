@@ -1,8 +1,9 @@
 """Models of the algebra written as lines, without a simulator.
 
 A group is written as ``group("E", "dx/dt = (I - x)/tau", "r := clip(x, 0, inf)", variables="I")``: a state has a line
-d/dt, a named expression one with ``:=``, and the other variables are parameters. Lines that start with "if" are conditions, with
-"fixed" numbers that may not move; all others assign, one after another in a block (a reset, or what a spike does).
+d/dt, a named expression one with ``:=``, and the other variables are parameters. Lines that start with "if" are
+conditions, with "fixed" numbers that may not move; all others assign, one after another in one block (a reset, or what
+a spike does).
 """
 
 from __future__ import annotations
