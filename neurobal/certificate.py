@@ -21,6 +21,7 @@ from neurobal.circuit import Circuit
 from neurobal.description import check_same_model
 from neurobal.errors import DifferentModelError, InvalidInputError, NotFiniteError
 from neurobal.fitting import fit
+from neurobal.rounding import doubts_of_exactness
 
 Array: TypeAlias = np.ndarray
 
@@ -48,7 +49,8 @@ class Certificate:
     signs_preserved : bool
         No weight or parameter changed its sign, vanished or appeared.
     exact : bool
-        Stored numbers changed by powers of two only: simulations are bitwise identical.
+        Stored numbers changed by powers of two only, and so does everything that is computed from them, without another
+        rounding: simulations are bitwise identical, as long as no number overflows or gets as small as 1e-308.
     message : str
         The verdict in words; it names a culprit where one can be told.
     not_compared : tuple of str
@@ -144,8 +146,13 @@ def certify(
     fits = changed.signs and changed.residual <= tolerance
     preserved = (None if blind or before.basis == "assumed" else True) if fits else False
     exact = changed.exact and changed.signs and not blind
+    doubts = doubts_of_exactness(before, log_scale) if exact and fits else []
+    exact = exact and not doubts
     if fits:
-        message = _proven(before, changed.residual, tolerance, missing, blind=blind, exact=exact)
+        message = (
+            f"{_verdict(before, blind)} (basis: {before.basis}; residual {changed.residual:.1e} <= {tolerance:.0e}"
+        )
+        message += (", bit-exact)" if exact else ")") + _reservations(doubts, missing)
     elif not changed.signs:
         message = f"function NOT preserved: signs or zeros changed ({first_difference(before, after, states=states)})"
     else:
@@ -160,18 +167,16 @@ def is_blind(before: Circuit) -> bool:
     return bool(before.projections) and before.uncertified.issuperset(before.projections)
 
 
-def _proven(
-    before: Circuit, residual: float, tolerance: float, missing: tuple[str, ...], *, blind: bool, exact: bool
-) -> str:
+def _verdict(before: Circuit, blind: bool) -> str:
     """What it means that a rescaling explains all that was compared."""
     if blind and before.emitted is not None and before.basis == "equations":
         count = sum(len(population.parameters) for population in before.populations.values())
-        verdict = (
+        return (
             "weights cannot be compared; proven is the rest: by the equations all that moves, the other rule's steps "
             f"included, moves along with the scales, and all constants ({count} of them covariant) moved by those that "
             "were emitted"
         )
-    elif blind:
+    if blind:
         verdict = "no weight could be compared: nothing is proven"
     elif before.basis == "assumed":
         verdict = "weights are a rescaling, but its symmetry is assumed, not proven"
@@ -179,10 +184,15 @@ def _proven(
         verdict = "function preserved"
     if before.basis == "assumed":
         verdict += "".join(f"; {assumption}" for assumption in before.assumptions)
-    message = f"{verdict} (basis: {before.basis}; residual {residual:.1e} <= {tolerance:.0e}"
-    message += ", bit-exact)" if exact else ")"
+    return verdict
+
+
+def _reservations(doubts: list[str], missing: tuple[str, ...]) -> str:
+    """Why a rescaling is not bit-exact though it moves by powers of two, and what was not compared but for states."""
     left_out = [what for what in missing if not what.startswith(STATES)]
-    return f"{message}; not compared: {'; '.join(left_out)}" if left_out else message
+    text = f", up to rounding: {doubts[0]}" if doubts else ""
+    text += f" and {len(doubts) - 1} more" if doubts[1:] else ""
+    return text + (f"; not compared: {'; '.join(left_out)}" if left_out else "")
 
 
 def tolerance_of(before: Circuit, after: Circuit) -> float:

@@ -107,7 +107,7 @@ class Binding(Protocol):
     """The way back from a `Circuit` to the objects it was read from."""
 
     def exponents(self) -> Mapping[str, list[float]]:
-        """The powers of λ by which each population's quantities move, beside its synapses."""
+        """The powers of λ by which anything moves that depends on a population, by its name; its synapses, too."""
 
     def check(self) -> None:
         """Raise an error if nothing could be written now."""
@@ -143,6 +143,7 @@ class Circuit:
         self.assumptions: list[str] = []  # what else has to be so for the basis "assumed"
         self.uncertified: frozenset[str] = frozenset()  # projections whose weights something else changes, too
         self.emitted: Emitted | None = None  # log-scales by which a plasticity has moved the network since, if one did
+        self.inexact: dict[str, tuple[str, ...]] = {}  # by population: what powers of two may round differently
         self.roundings = 1.0  # how many times more than one rescaling rounds, many small ones in a run do
 
     def add(
@@ -319,6 +320,7 @@ class Circuit:
         after.description = self.description
         after.notes, after.advice, after.assumptions = list(self.notes), self.advice, list(self.assumptions)
         after.uncertified, after.roundings, after.emitted = self.uncertified, self.roundings, self.emitted
+        after.inexact = dict(self.inexact)
         return after
 
     def _append(self, projection: Projection) -> None:

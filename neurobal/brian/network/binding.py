@@ -35,10 +35,12 @@ class BrianBinding:
         self._read_again = read_again
 
     def exponents(self) -> Mapping[str, list[float]]:
-        """The powers of all moving variables, by group (and by Synapses, for both ends)."""
-        powers = {name: list(moves.powers.values()) for name, moves in self.motion.groups.items()}
-        for name, moves in self.motion.synapses.items():
-            powers[name] = [power for pair in moves.powers.values() for power in pair]
+        """By group, the powers of its neurons' λ by which variables, its synapses' too, and square roots move."""
+        powers = {name: [*moves.powers.values(), *moves.roots] for name, moves in self.motion.groups.items()}
+        for name, moving in self.motion.synapses.items():
+            ends = self.synapses[name].target, self.synapses[name].source
+            for group, at_end in zip(ends, zip(*moving.powers.values(), strict=True), strict=False):
+                powers.setdefault(parent(group).name, []).extend(at_end)
         return powers
 
     def check(self) -> None:

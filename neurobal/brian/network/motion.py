@@ -28,11 +28,15 @@ class GroupMotion:
     """How a group's variables move: ``x -> c + λ**power (x - c)``, with an origin c: 0 unless ``origins`` says else.
 
     ``origin_values`` are the constants, by name, that these origins are the values of: the same for all neurons.
+    ``inexact`` is what may be rounded differently then, even if λ is a power of two; ``roots`` are the powers of λ by
+    which square roots move.
     """
 
     powers: Mapping[str, float] = field(default_factory=dict)
     origins: Mapping[str, float] = field(default_factory=dict)
     origin_values: Mapping[str, float] = field(default_factory=dict)
+    inexact: tuple[str, ...] = ()
+    roots: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -173,14 +177,18 @@ def _basis(symmetries: Symmetries, scaling: Mapping[str, Any], homogeneity: Mapp
 
 
 def _group_motion(symmetries: Symmetries, group: Any, declared: Any, namespace: Mapping[str, Any]) -> GroupMotion:
-    if declared is not None:
-        return GroupMotion({key: float(power) for key, power in declared.items() if power})
     symmetry = symmetries.groups[group.name]
+    roots = tuple(float(power) for _, power in symmetry.roots)
+    if declared is not None:
+        powers = {key: float(power) for key, power in declared.items() if power}
+        return GroupMotion(powers, inexact=symmetry.inexact, roots=roots)
     origin_values = {
         constant: constant_value(group, constant, namespace) for constant in set(symmetry.origins.values())
     }
     origins = {key: origin_values[constant] for key, constant in symmetry.origins.items()}
-    return GroupMotion({key: float(power) for key, power in symmetry.powers.items() if power}, origins, origin_values)
+    powers = {key: float(power) for key, power in symmetry.powers.items() if power}
+    measured = tuple(f"what is measured from {constant}" for constant, value in origin_values.items() if value)
+    return GroupMotion(powers, origins, origin_values, (*measured, *symmetry.inexact), roots)
 
 
 def _assumptions(symmetries: Symmetries, moving: Mapping[str, GroupMotion]) -> dict[tuple[str, str], float]:

@@ -24,6 +24,8 @@ from neurobal.brian.network.values import is_brians_own, stored_expressions
 from neurobal.symmetry.expressions import STANDARD_FUNCTIONS, Function
 from neurobal.symmetry.model import Constant, Kind, Pin, Reference, Variable
 
+EXTREMA = (np.minimum, np.maximum, np.fmin, np.fmax)
+
 _SEEN_FROM = {"_postsynaptic_idx": "post", "_presynaptic_idx": "pre", "_idx": "own", "_sub_idx": "own"}
 
 
@@ -156,7 +158,8 @@ def is_usable(value: Any) -> bool:
 def _reference(name: str, value: Any) -> Constant | Function | None:
     """What a value in a namespace is to the equations that name it; None for what they cannot use (an array, say)."""
     if isinstance(value, BrianFunction) or (inspect.isfunction(value) and hasattr(value, "_arg_units")):
-        return Function(name, _declared_homogeneity(value))
+        # What a user's code rounds is not known.
+        return Function(name, _declared_homogeneity(value), exact=_python_function(value) in EXTREMA)
     if isinstance(value, BrianVariable):
         return Constant(name)
     number = np.asarray(value) if isinstance(value, int | float | np.number | np.ndarray) else None
@@ -202,10 +205,14 @@ def unit_text(dimensions: Any) -> str:
     return "1" if dimensions is DIMENSIONLESS else repr(get_unit(dimensions))
 
 
+def _python_function(function: Any) -> Any:
+    return getattr(function, "pyfunc", function)
+
+
 def _declared_homogeneity(function: Any) -> Fraction | None:
     """The attribute ``homogeneity`` of a user's function f(λx, λy) = λ^homogeneity f(x, y)."""
-    python = getattr(function, "pyfunc", function)
-    if python in (np.minimum, np.maximum, np.fmin, np.fmax):
+    python = _python_function(function)
+    if python in EXTREMA:
         return Fraction(1)
     declared = getattr(function, "homogeneity", getattr(python, "homogeneity", None))
     return None if declared is None else Fraction(declared)

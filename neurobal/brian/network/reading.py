@@ -108,6 +108,7 @@ def snapshot(examined: Examined) -> Circuit:
         f"{', '.join(constants)} of {name} may stay as they are" for name, constants in motion.allowed.items()
     ]
     circuit.advice = motion.advice
+    circuit.inexact = {name: moves.inexact for name, moves in motion.groups.items() if moves.inexact}
     for name, group in groups.items():
         circuit.add(
             name,

@@ -126,7 +126,7 @@ class Plasticity(BrianObject):
         # Before its runners, so that they make their code from what it finds at the start of a run.
         BrianObject.__init__(self, name=name, when="end", order=-10)
         self._clock = Clock(dt=step * second, name=f"{self.name}_clock")
-        whole = common_step(_powers(self._motion)) if dyadic else None
+        whole = common_step(_powers(self._motion) + _roots(self._motion)) if dyadic else None
         self._add_passes(whole, step)
         self._meter = CostMeter(self.name, cost, self._neurons, self._passes, whole)
         for obj in (*self.claim.groups.values(), *self.claim.synapses.values()):
@@ -266,6 +266,11 @@ def _powers(motion: Motion) -> list[float]:
     """All powers of λ by which anything moves."""
     powers = [power for moves in motion.groups.values() for power in moves.powers.values()]
     return powers + [p for moves in motion.synapses.values() for pair in moves.powers.values() for p in pair]
+
+
+def _roots(motion: Motion) -> list[float]:
+    """All powers of λ by which square roots move that the simulation takes."""
+    return [power for moves in motion.groups.values() for power in moves.roots]
 
 
 def _homogeneity(motion: Motion, claim: Claim, group: str) -> float:
