@@ -1,24 +1,27 @@
 """The proof that a network computes the same: nothing but a rescaling of its neurons happened.
 
-The function is preserved if no weight changed its sign or vanished, if ``log|w'_e / w_e| = a_e h_i - b_e h_j`` for
-one h with h = 0 on pinned neurons, and if every covariant parameter moved by its power of λ = e^h. That is linear
-algebra on the graph of synapses: h is fitted along a spanning forest, polished by least squares, and what remains is
-the residual.
+The function is preserved if both networks have the same model (equations, pathways, methods, time steps, delays,
+connections, inputs, constants), if no weight changed its sign or vanished, if ``log|w'_e / w_e| = a_e h_i - b_e h_j``
+for one h with h = 0 on pinned neurons, if every other covariant value moved by its power of λ = e^h, and nothing else
+moved. That is linear algebra on the graph of synapses: h is fitted along a spanning forest, polished by least squares,
+and what remains is the residual.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from neurobal.adapters import as_circuit
-from neurobal.circuit import Circuit, Parameter, Projection
-from neurobal.errors import InvalidInputError, NotFiniteError
-from neurobal.fitting import Equations, fit
+from neurobal.changes import STATES, changes, equations, first_difference, not_compared, parameter_name, synapse_name
+from neurobal.circuit import Circuit
+from neurobal.description import check_same_model
+from neurobal.errors import DifferentModelError, InvalidInputError, NotFiniteError
+from neurobal.fitting import fit
+from neurobal.rounding import doubts_of_exactness
 
 Array: TypeAlias = np.ndarray
 
@@ -32,22 +35,27 @@ class Certificate:
     Attributes
     ----------
     preserved : bool or None
-        True: the two networks compute the same. False: they do not. None: the weights fit a rescaling, but nothing
-        says that the model is symmetric under it (``basis`` is "assumed"); or something else changes all weights, too,
-        so that there is nothing to compare.
+        True: all that was compared agrees, so that the two networks compute the same from states that moved along,
+        unless something in ``not_compared`` tells them apart. False: something does not agree. None: the weights fit a
+        rescaling, but nothing says that the model is symmetric under it (``basis`` is "assumed"); or something else
+        changes all weights, too, so that these cannot be compared.
     basis : str
         Where the symmetry comes from: "equations" (derived from the model), "declared" (said by the user, and not
         contradicted by the equations) or "assumed" (not confirmed by them).
     residual : float
-        max_e |log|w'_e/w_e| - (a_e h_i - b_e h_j)|, parameters included.
+        max_e |log|w'_e/w_e| - (a_e h_i - b_e h_j)|, all other stored values included.
     scale : array, or dict by population
         λ = e^h of the fit.
     signs_preserved : bool
         No weight or parameter changed its sign, vanished or appeared.
     exact : bool
-        Stored numbers changed by powers of two only: simulations are bitwise identical.
+        Stored numbers changed by powers of two only, and so does everything that is computed from them, without another
+        rounding: simulations are bitwise identical, as long as no number overflows or gets as small as 1e-308.
     message : str
         The verdict in words; it names a culprit where one can be told.
+    not_compared : tuple of str
+        What could still tell the two networks apart: states, unless asked for, code that cannot be read, values that
+        are not known yet, weights that another rule changes, too.
     """
 
     preserved: bool | None
@@ -57,13 +65,20 @@ class Certificate:
     signs_preserved: bool
     exact: bool
     message: str
+    not_compared: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"certificate: {self.message}"
 
 
-def verify(before: Any, after: Any = None, *, pinned: Any = None, homogeneity: Any = None) -> Certificate:
+def verify(
+    before: Any, after: Any = None, *, pinned: Any = None, homogeneity: Any = None, states: bool = False
+) -> Certificate:
     """Is ``after`` nothing but a rescaled ``before``?
+
+    Of Brian2 networks the whole model is compared: equations, thresholds, resets, pathways, refractoriness, methods,
+    time steps, constants, parameters, delays, connections and inputs. It makes no difference whether a number is a
+    constant of the script or a parameter that has this value everywhere. What is not compared, the answer lists.
 
     Parameters
     ----------
@@ -73,11 +88,14 @@ def verify(before: Any, after: Any = None, *, pinned: Any = None, homogeneity: A
         they are now.
     pinned, homogeneity
         As in `balance`, for matrices: neurons that must not have moved, and how outputs grow with inputs.
+    states
+        Compare what a simulation changes by itself, too (membrane potentials, traces): it must have moved along. For
+        two networks in their initial states; after a run nothing of it is a rescaling any more.
 
     Raises
     ------
     InvalidInputError
-        The two have different populations or projections; ``after`` is missing.
+        Matrices or circuits have different populations or projections; ``after`` is missing.
 
     Examples
     --------
@@ -95,86 +113,69 @@ def verify(before: Any, after: Any = None, *, pinned: Any = None, homogeneity: A
             second = first.binding.reread(after)
         else:
             second = as_circuit(after, pinned=pinned, homogeneity=homogeneity)
+            check_same_model(first.description, second.description)
     except NotFiniteError as error:
         return _refusal(first, f"no longer finite: {error.what}. {error}")
+    except DifferentModelError as error:
+        return _refusal(first, str(error))
     _same_shape(first, second)
-    difference = _first_difference(first, second)
-    if difference is not None:
-        return _refusal(first, difference)
-    equations = _equations(first, second)
-    h, suspects = fit(equations, tolerance_of(first, second))
-    log_scale = equations.by_population(h)
-    return certify(first, second, log_scale, suspects)
+    found = first_difference(first, second, states=states)
+    if found is not None:
+        return _refusal(first, found)
+    if is_blind(first) and first.emitted is not None:
+        unmoved = {name: np.zeros(p.size) for name, p in first.populations.items()}
+        return certify(first, second, {**unmoved, **first.emitted()}, states=states)
+    linear = equations(first, second)
+    h, suspects = fit(linear, tolerance_of(first, second))
+    return certify(first, second, linear.by_population(h), suspects, states=states)
 
 
 def certify(
-    before: Circuit, after: Circuit, log_scale: Mapping[str, Array], suspects: list[int] | None = None
+    before: Circuit,
+    after: Circuit,
+    log_scale: Mapping[str, Array],
+    suspects: list[int] | None = None,
+    *,
+    states: bool = False,
 ) -> Certificate:
     """The certificate for known log-scales; ``suspects`` are synapses (counted through all projections) to name."""
-    changes = _changes(before, after, log_scale)
+    changed = changes(before, after, log_scale, states=states)
     tolerance = tolerance_of(before, after)
-    # What weights do decides; parameters alone fit almost any λ.
-    blind = bool(before.projections) and before.uncertified.issuperset(before.projections)
-    fits = changes.signs and changes.residual <= tolerance
+    blind = is_blind(before)
+    missing = not_compared(before, after, states=states)
+    fits = changed.signs and changed.residual <= tolerance
     preserved = (None if blind or before.basis == "assumed" else True) if fits else False
-    exact = changes.exact and changes.signs and not blind
+    exact = changed.exact and changed.signs and not blind
+    doubts = doubts_of_exactness(before, log_scale) if exact and fits else []
+    exact = exact and not doubts
     if fits:
-        message = _proven(before, changes.residual, tolerance, blind=blind, exact=exact)
-    elif not changes.signs:
-        message = f"function NOT preserved: signs or zeros changed ({_first_difference(before, after)})"
+        message = (
+            f"{_verdict(before, blind)} (basis: {before.basis}; residual {changed.residual:.1e} <= {tolerance:.0e}"
+        )
+        message += (", bit-exact)" if exact else ")") + _reservations(doubts, missing)
+    elif not changed.signs:
+        message = f"function NOT preserved: signs or zeros changed ({first_difference(before, after, states=states)})"
     else:
-        message = f"function NOT preserved: residual {changes.residual:.1e} > {tolerance:.0e}. "
-        message += _accusation(before, suspects, changes.worst)
-    scale = {name: np.exp(h) for name, h in log_scale.items()}
-    return Certificate(
-        preserved, before.basis, changes.residual, _unwrapped(before, scale), changes.signs, exact, message
-    )
+        message = f"function NOT preserved: residual {changed.residual:.1e} > {tolerance:.0e}. "
+        message += _accusation(before, suspects, changed.worst)
+    scale = _unwrapped(before, {name: np.exp(h) for name, h in log_scale.items()})
+    return Certificate(preserved, before.basis, changed.residual, scale, changed.signs, exact, message, missing)
 
 
-@dataclass
-class _Changes:
-    """What changed from one network to the other, beyond a rescaling by known log-scales."""
-
-    residual: float = 0.0
-    worst: str = ""  # the value with this residual
-    signs: bool = True
-    exact: bool = True
-
-    def add(
-        self, before: Array, after: Array, log_factor: Array, rounding: Array | float, name: Callable[[int], str]
-    ) -> None:
-        """Compare values with those before times ``exp(log_factor)``, in units of their ``rounding``."""
-        gap = _log_ratio(before, after)
-        gap -= log_factor
-        np.abs(gap, out=gap)
-        gap /= rounding
-        if gap.size and gap.max() > self.residual:
-            self.residual = float(gap.max())
-            self.worst = name(int(gap.argmax()))
-        self.signs = self.signs and bool(np.array_equal(np.sign(before), np.sign(after)))
-        self.exact = self.exact and _same_mantissas(before, after)
+def is_blind(before: Circuit) -> bool:
+    """Whether no weight can be compared, because something else changes them all; parameters alone fit almost any λ."""
+    return bool(before.projections) and before.uncertified.issuperset(before.projections)
 
 
-def _changes(before: Circuit, after: Circuit, log_scale: Mapping[str, Array]) -> _Changes:
-    """Compare all weights, but for those that something else changes too, and all parameters."""
-    changes = _Changes()
-    for name, projection in before.projections.items():
-        if name in before.uncertified:
-            continue
-        factors = projection.log_factors(*before.log_scales_at(projection, log_scale))
-        factors[projection.weight == 0] = 0.0
-        changes.add(projection.weight, after.projections[name].weight, factors, 1.0, partial(_synapse, projection))
-    for name, population in before.populations.items():
-        for key, parameter in population.parameters.items():
-            values = after.populations[name].parameters[key].values
-            factors = np.where(parameter.values == 0, 0.0, parameter.power * log_scale[name])
-            rounding = _rounding(parameter, values)
-            changes.add(parameter.values, values, factors, rounding, partial(_parameter, name, key))
-    return changes
-
-
-def _proven(before: Circuit, residual: float, tolerance: float, *, blind: bool, exact: bool) -> str:
+def _verdict(before: Circuit, blind: bool) -> str:
     """What it means that a rescaling explains all that was compared."""
+    if blind and before.emitted is not None and before.basis == "equations":
+        count = sum(len(population.parameters) for population in before.populations.values())
+        return (
+            "weights cannot be compared; proven is the rest: by the equations all that moves, the other rule's steps "
+            f"included, moves along with the scales, and all constants ({count} of them covariant) moved by those that "
+            "were emitted"
+        )
     if blind:
         verdict = "no weight could be compared: nothing is proven"
     elif before.basis == "assumed":
@@ -183,68 +184,21 @@ def _proven(before: Circuit, residual: float, tolerance: float, *, blind: bool, 
         verdict = "function preserved"
     if before.basis == "assumed":
         verdict += "".join(f"; {assumption}" for assumption in before.assumptions)
-    message = f"{verdict} (basis: {before.basis}; residual {residual:.1e} <= {tolerance:.0e}"
-    message += ", bit-exact)" if exact else ")"
-    if before.uncertified:
-        message += f"; not compared, because something else changes them too: {', '.join(sorted(before.uncertified))}"
-    return message
+    return verdict
+
+
+def _reservations(doubts: list[str], missing: tuple[str, ...]) -> str:
+    """Why a rescaling is not bit-exact though it moves by powers of two, and what was not compared but for states."""
+    left_out = [what for what in missing if not what.startswith(STATES)]
+    text = f", up to rounding: {doubts[0]}" if doubts else ""
+    text += f" and {len(doubts) - 1} more" if doubts[1:] else ""
+    return text + (f"; not compared: {'; '.join(left_out)}" if left_out else "")
 
 
 def tolerance_of(before: Circuit, after: Circuit) -> float:
     """The residual that rounding explains, by the precision that the weights are stored in."""
     one_rescaling = max((TOLERANCE[p.weight.dtype] for p in after), default=TOLERANCE[np.dtype(np.float64)])
     return before.roundings * one_rescaling
-
-
-def _rounding(parameter: Parameter, after: Array) -> Array:
-    """Rounding error of each parameter value, relative to that of a value which is stored as it is.
-
-    Values v that are measured from an origin o are stored as o + v, whose rounding error is that of a number of size
-    |o| + |v|: relative to v it is 1 + |o|/|v| times larger. Shape (neurons,).
-    """
-    if not parameter.origin:
-        return np.ones(after.shape)
-    least = np.minimum(np.abs(parameter.values), np.abs(after))
-    return 1 + np.divide(abs(parameter.origin), least, out=np.zeros(after.shape), where=least > 0)
-
-
-def _equations(before: Circuit, after: Circuit) -> Equations:
-    """``a h_i - b h_j = log|w'/w|`` for all synapses, then ``power h_i = log|v'/v|`` for all parameters."""
-    equations = Equations({name: p.size for name, p in before.populations.items()})
-    for name, population in before.populations.items():
-        equations.pin(name, population.pinned)
-    for name, projection in before.projections.items():
-        if name in before.uncertified:
-            continue
-        silent = projection.weight == 0  # stays so whatever its neurons do: says nothing of them
-        a, b = (np.where(silent, 0.0, exponent) for exponent in projection.exponents)
-        ratio = _log_ratio(projection.weight, after.projections[name].weight)
-        equations.add(projection.post, projection.post_index, a, projection.pre, projection.pre_index, b, ratio)
-    for name, population in before.populations.items():
-        for key, parameter in population.parameters.items():
-            values = after.populations[name].parameters[key].values
-            rounding, neurons = _rounding(parameter, values), np.arange(population.size)
-            power = np.where(parameter.values == 0, 0.0, parameter.power / rounding)
-            ratio = _log_ratio(parameter.values, values) / rounding
-            equations.add(name, neurons, power, None, neurons, 0.0, ratio)
-    return equations
-
-
-def _log_ratio(before: Array, after: Array) -> Array:
-    """``log|after/before|``, 0 where both are zero."""
-    zero = (before == 0) & (after == 0)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-        ratio = np.log(np.abs(np.asarray(after, dtype=float) / before))
-        # A ratio may leave the range of floats; the difference of the logarithms does not, but is less exact.
-        wild = ~np.isfinite(ratio) & ~zero & (before != 0) & (after != 0)
-        if wild.any():
-            ratio[wild] = np.log(np.abs(after[wild], dtype=float)) - np.log(np.abs(before[wild], dtype=float))
-    ratio[zero] = 0.0
-    return ratio
-
-
-def _same_mantissas(before: Array, after: Array) -> bool:
-    return bool(np.array_equal(np.frexp(before)[0], np.frexp(after)[0]))
 
 
 def _same_shape(before: Circuit, after: Circuit) -> None:
@@ -258,34 +212,6 @@ def _same_shape(before: Circuit, after: Circuit) -> None:
             raise InvalidInputError(
                 f"verify: the two networks have different {kind}: {shapes_before} and {shapes_after}."
             )
-
-
-def _first_difference(before: Circuit, after: Circuit) -> str | None:
-    """The first synapse that only one of two networks has, or the first value whose sign differs."""
-    for name, projection in before.projections.items():
-        if name in before.uncertified:
-            continue
-        width = max(projection.shape[1], 1)
-        keys = [p.post_index.astype(np.int64) * width + p.pre_index for p in (projection, after.projections[name])]
-        if not np.array_equal(*keys):
-            unmatched = np.setxor1d(*keys)
-            if unmatched.size == 0:
-                return f"projection {name!r} lists its synapses in another order or number"
-            post, pre = divmod(int(unmatched[0]), width)
-            return f"the synapse {_ends(projection, post, pre)} exists in one of the two networks only"
-        old, new = projection.weight, after.projections[name].weight
-        wrong = np.flatnonzero(np.sign(old) != np.sign(new))
-        if wrong.size:
-            e = int(wrong[0])
-            return f"{_synapse(projection, e)} went from {old[e]:g} to {new[e]:g}"
-    for name, population in before.populations.items():
-        for key, parameter in population.parameters.items():
-            old, new = parameter.values, after.populations[name].parameters[key].values
-            wrong = np.flatnonzero(np.sign(old) != np.sign(new))
-            if wrong.size:
-                k = int(wrong[0])
-                return f"{_parameter(name, key, k)} went from {old[k]:g} to {new[k]:g}"
-    return None
 
 
 def _refusal(before: Circuit, reason: str) -> Certificate:
@@ -302,7 +228,7 @@ def _accusation(circuit: Circuit, suspects: list[int] | None, worst: str) -> str
     for number in suspects:
         for projection in (p for p in circuit if p.name not in circuit.uncertified):
             if number < projection.weight.size:
-                names.append(_synapse(projection, number))
+                names.append(synapse_name(projection, number))
                 break
             number -= projection.weight.size
         else:
@@ -320,22 +246,9 @@ def _numbered_parameter(circuit: Circuit, number: int) -> str:
     for name, population in circuit.populations.items():
         for key in population.parameters:
             if number < population.size:
-                return _parameter(name, key, number)
+                return parameter_name(name, key, number)
             number -= population.size
     return "a parameter"
-
-
-def _parameter(population: str, key: str, k: int) -> str:
-    return f"parameter {key!r} of {population}[{k}]"
-
-
-def _synapse(projection: Projection, e: int) -> str:
-    return f"synapse {e} of {projection.name!r}, {_ends(projection, projection.post_index[e], projection.pre_index[e])}"
-
-
-def _ends(projection: Projection, post: int, pre: int) -> str:
-    source = "constant" if projection.pre is None else f"{projection.pre}[{pre}]"
-    return f"from {source} to {projection.post}[{post}]"
 
 
 def _unwrapped(circuit: Circuit, values: dict[str, Array]) -> Any:

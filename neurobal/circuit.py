@@ -6,7 +6,7 @@ A synapse e from neuron j to neuron i moves as ``w'_e = w_e exp(a_e h_i - b_e h_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any, Protocol, TypeAlias
@@ -14,10 +14,13 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from neurobal.containers import Restore, flat_weights, read_list, read_matrix
+from neurobal.description import Description
 from neurobal.errors import InvalidInputError, NotFiniteError, did_you_mean
 from neurobal.inputs import exponent, indices, neuron_mask, per_neuron, tie_labels
 
 Array: TypeAlias = np.ndarray
+
+Emitted: TypeAlias = Callable[[], Mapping[str, Array]]
 
 BIAS_SUFFIX = ".bias"
 
@@ -104,7 +107,7 @@ class Binding(Protocol):
     """The way back from a `Circuit` to the objects it was read from."""
 
     def exponents(self) -> Mapping[str, list[float]]:
-        """The powers of λ by which each population's quantities move, beside its synapses."""
+        """The powers of λ by which anything moves that depends on a population, by its name; its synapses, too."""
 
     def check(self) -> None:
         """Raise an error if nothing could be written now."""
@@ -113,7 +116,7 @@ class Binding(Protocol):
         """Multiply all current values, all or nothing."""
 
     def reread(self, network: Any) -> Circuit:
-        """Read ``network`` as this circuit was read: same declarations, pins and ties."""
+        """Read ``network`` as this circuit was read; raise a `DifferentModelError` if it has another model."""
 
 
 class Circuit:
@@ -133,11 +136,14 @@ class Circuit:
         self.projections: dict[str, Projection] = {}
         self.binding: Binding | None = None
         self.basis = "declared"
+        self.description: Description | None = None  # the rest of the model; None if there is no more to it
         self.is_matrix = False
         self.notes: list[str] = []  # what a reader of results should know of how the network was read
         self.advice = ""  # how to change the model so that more of it can be balanced
         self.assumptions: list[str] = []  # what else has to be so for the basis "assumed"
         self.uncertified: frozenset[str] = frozenset()  # projections whose weights something else changes, too
+        self.emitted: Emitted | None = None  # log-scales by which a plasticity has moved the network since, if one did
+        self.inexact: dict[str, tuple[str, ...]] = {}  # by population: what powers of two may round differently
         self.roundings = 1.0  # how many times more than one rescaling rounds, many small ones in a run do
 
     def add(
@@ -246,6 +252,7 @@ class Circuit:
     def rescaled(self, log_scale: Mapping[str, Array], *, dyadic: bool = False) -> Circuit:
         """The circuit after every neuron moved by its log-scale (dict by population); index arrays are shared."""
         after = self._like()
+        after.description = None if self.description is None else self.description.rescaled(log_scale)
         for name, population in self.populations.items():
             moved = {
                 key: replace(p, values=multiplied(p.values, p.power * log_scale[name], dyadic=dyadic))
@@ -310,8 +317,10 @@ class Circuit:
     def _like(self) -> Circuit:
         after = Circuit()
         after.binding, after.basis, after.is_matrix = self.binding, self.basis, self.is_matrix
+        after.description = self.description
         after.notes, after.advice, after.assumptions = list(self.notes), self.advice, list(self.assumptions)
-        after.uncertified, after.roundings = self.uncertified, self.roundings
+        after.uncertified, after.roundings, after.emitted = self.uncertified, self.roundings, self.emitted
+        after.inexact = dict(self.inexact)
         return after
 
     def _append(self, projection: Projection) -> None:

@@ -35,6 +35,14 @@ class NotFiniteError(InvalidInputError):
         self.what = what
 
 
+class DifferentModelError(NeurobalError):
+    """A network computes something else than the one that it is compared with; ``what`` differs first."""
+
+    def __init__(self, message: str, what: str) -> None:
+        super().__init__(message)
+        self.what = what
+
+
 class UnknownValuesError(NeurobalError):
     """Values that a standalone simulation will have are not known before it runs."""
 

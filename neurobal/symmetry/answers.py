@@ -59,7 +59,9 @@ class GroupSymmetry:
         Variables that are measured from a constant c of the group, by its name: x → c + λ^power (x − c). Not
         empty only where nothing can be scaled otherwise; exact up to rounding, even for powers of two.
     inexact
-        Expressions that pow() may round differently after a scaling, even by a power of two.
+        What may be rounded differently after a scaling, even by a power of two.
+    roots
+        Square roots that move, with the powers of λ by which they do: exact where these are powers of two.
     fixed
         Why the population can have no scale by its nature (an input); None otherwise.
     """
@@ -73,3 +75,4 @@ class GroupSymmetry:
     origins: Mapping[str, str] = field(default_factory=dict)
     fixed: str | None = None
     inexact: tuple[str, ...] = ()
+    roots: tuple[tuple[str, Fraction], ...] = ()

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import NamedTuple
 
 from .expansion import expand
 from .expressions import INVARIANT, Free, Function, Value, Walker, inverse, parse, product, source
+from .integrators import factors_with_powers, with_definitions
 from .model import Constant, GroupModel, Kind, Model, Pin, Statement, SynapsesModel, Variable
 from .nullspace import Form
 
@@ -70,7 +70,8 @@ class System:
     population: str
     constraints: list[Constraint] = field(default_factory=list)
     assumed: dict[tuple[str, str], float] = field(default_factory=dict)
-    inexact: list[tuple[Form, str]] = field(default_factory=list)
+    inexact: list[tuple[Form, str]] = field(default_factory=list)  # rounded differently if this moves
+    roots: list[tuple[Form, str]] = field(default_factory=list)  # how square roots move
     statements: list[Statement] = field(default_factory=list)
     kinds: dict[Exponent, Kind] = field(default_factory=dict)
 
@@ -180,6 +181,7 @@ class Builder:
             number=lambda name: self._number(name, statement),
             assume=lambda name: self._assume(name, statement),
             inexact=lambda base, part: self.system.inexact.append((base, f"`{source(part)}` in {statement.text}")),
+            root=lambda root, part: self.system.roots.append((root, f"`{source(part)}` in {statement.text}")),
             constant=constant,
             unfold=unfold,
         )
@@ -315,12 +317,29 @@ class Builder:
 
     def _watch_powers(self, node: ast.expr, statement: Statement, side: str) -> None:
         """Integrators write ``v*v*v`` as ``v**3`` and ``1/v**2`` as ``v**-2``: pow() may round these differently."""
-        for part in ast.walk(node):
-            for name, count in _factors(part).items():
-                value = self._lookup(name, statement, side)
-                if not -1 <= count <= 2 and isinstance(value, Form) and value:
-                    self.system.inexact.append((value, f"`{source(part)}` in {statement.text}"))
-                    return
+        scope = dict(statement.scope)
+
+        def definition(name: str) -> str | None:
+            reference = scope.get(name)
+            if not isinstance(reference, Variable) or reference.owner != statement.place.owner:
+                return None
+            defining = self.definitions.get((reference.owner, reference.name))
+            if defining is None:
+                return None
+            scope.update(defining.scope)
+            return defining.expression
+
+        whole = with_definitions(node, definition)
+        substituted = replace(statement, scope=scope)
+        silent = Walker(
+            lambda name: self._lookup(name, substituted, side),
+            lambda form, part: None,
+            lambda name: self._number(name, substituted),
+        )
+        for factor in factors_with_powers(whole):
+            value = silent.walk(factor)
+            if isinstance(value, Form) and value:
+                self.system.inexact.append((value, f"powers of `{source(factor)}` in {statement.text}"))
 
     def _opaque(self, statement: Statement, side: str) -> None:
         """A line that cannot be read: nothing that it mentions may move."""
@@ -360,20 +379,3 @@ def is_literal(node: ast.expr, statement: Statement) -> bool:
             case ast.expr():
                 return False
     return has_number
-
-
-def _factors(node: ast.AST) -> Counter[str]:
-    """How often each name is a factor of this product; negative for divisors."""
-    factors: Counter[str] = Counter()
-    match node:
-        case ast.BinOp(op=ast.Mult()):
-            factors.update(_factors(node.left))
-            factors.update(_factors(node.right))
-        case ast.BinOp(op=ast.Div()):
-            factors.update(_factors(node.left))
-            factors.subtract(_factors(node.right))
-        case ast.BinOp(op=ast.Pow(), right=ast.Constant(value=int() as power)):
-            factors.update({name: count * power for name, count in _factors(node.left).items()})
-        case ast.Name():
-            factors[node.id] = 1
-    return factors

@@ -33,10 +33,14 @@ Value = Form | Free
 
 @dataclass(frozen=True)
 class Function:
-    """A function f(λx, λy, ...) = λ^homogeneity f(x, y, ...); ``None``: its arguments must not move."""
+    """A function f(λx, λy, ...) = λ^homogeneity f(x, y, ...); ``None``: its arguments must not move.
+
+    ``exact``: a power of two, as λ^homogeneity, changes no digit of its values.
+    """
 
     name: str
     homogeneity: Fraction | None = None
+    exact: bool = True
 
 
 STANDARD_FUNCTIONS: Mapping[str, Fraction] = {
@@ -49,7 +53,12 @@ STANDARD_FUNCTIONS: Mapping[str, Fraction] = {
 }
 """Homogeneous functions that every modelling language has; all others (exp, tanh, floor, int ...) need invariance."""
 
-_EXACT_POWERS = {Fraction(0), Fraction(1), Fraction(2), Fraction(1, 2)}
+# What numpy and compilers make of pow() with these exponents, if they are written as numbers: 1, x, x*x, 1/x, sqrt(x).
+# With all others, and where the exponent is a name, it is a function of the C library, which may round differently.
+# (A square root needs -ffast-math, which Brian2 sets for gcc and clang.)
+ROOT = Fraction(1, 2)
+EXACT_POWERS = {Fraction(0), Fraction(1), Fraction(2), Fraction(-1), ROOT}
+EXACT_NAMED_POWERS = {Fraction(0), Fraction(1)}
 
 
 def parse(expression: str) -> ast.expr:
@@ -114,7 +123,10 @@ class Walker:
     assume
         Called with the name of each constant whose value the answer depends on: it may not change afterwards.
     inexact
-        Called with (base, part) for each power other than 2 and ½: if the base moves, pow() may round it differently.
+        Called with (base, part) for what may be rounded differently if the base moves, even by a power of two: pow()
+        other than squares, square roots and reciprocals, and functions that are not `exact`.
+    root
+        Called with (root, part) for each square root: where it moves by a power of two, it is exact.
     constant
         How a part made of literals and units only moves, if that is to be decided by the caller.
     unfold
@@ -128,6 +140,7 @@ class Walker:
         number: Callable[[str], Fraction | None] = lambda name: None,
         assume: Callable[[str], None] = lambda name: None,
         inexact: Callable[[Form, ast.AST], None] = lambda base, part: None,
+        root: Callable[[Form, ast.AST], None] = lambda root, part: None,
         constant: Callable[[ast.expr], Form | None] = lambda part: None,
         unfold: Callable[[ast.Call], tuple[Form, Form] | None] = lambda call: None,
     ) -> None:
@@ -136,6 +149,7 @@ class Walker:
         self._number = number
         self._assume = assume
         self._inexact = inexact
+        self._root = root
         self._constant = constant
         self._unfold = unfold
 
@@ -218,8 +232,11 @@ class Walker:
             if exponent == 0:
                 return INVARIANT
             return base if exponent > 0 else inverse(base)
-        if base and exponent not in _EXACT_POWERS:
+        named = any(isinstance(part, ast.Name) for part in ast.walk(node.right))
+        if base and exponent not in (EXACT_NAMED_POWERS if named else EXACT_POWERS):
             self._inexact(base, node)
+        elif base and exponent == ROOT:
+            self._root(base * ROOT, node)
         return base * exponent
 
     def _call(self, node: ast.Call) -> Value:
@@ -230,6 +247,10 @@ class Walker:
             return self._call_inhomogeneous(node)
         value = self._equal(node.args, node)
         if isinstance(value, Form):
+            if value and not function.exact:
+                self._inexact(value, node)
+            elif value and function.homogeneity == ROOT:
+                self._root(value * ROOT, node)
             return value * function.homogeneity
         return value if function.homogeneity > 0 else INVARIANT
 

@@ -20,6 +20,7 @@ class Kind(Enum):
     STATE = "state"  # integrated
     PARAMETER = "parameter"
     EXPRESSION = "expression"  # not stored: stands for its definition
+    COMPUTED = "computed"  # a named expression that is stored once a time step
     DISCRETE = "discrete"  # boolean and integer: cannot be scaled
 
 
@@ -72,7 +73,7 @@ class Statement:
 
     ``operation``: "d/dt" (target' = expression), "define" (target stands for the expression), "=" and the other
     assignments, "summed", "condition" (a truth value), or "invariant" (a number that may not move). Statements of one
-    ``block`` run one after another and share the names that they introduce.
+    ``block`` run one after another and share the names that they introduce. ``flags``: "unless refractory" and such.
     """
 
     place: Place
@@ -82,6 +83,7 @@ class Statement:
     scope: Mapping[str, Reference]
     target: str | None = None
     block: int = -1
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

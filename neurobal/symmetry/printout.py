@@ -32,12 +32,13 @@ def describe(
     projections: Collection[ProjectionSymmetry],
     assumed: Mapping[tuple[str, str], float],
     inexact: Iterable[str],
+    roots: Iterable[str],
     unread: Iterable[str],
 ) -> str:
     """One paragraph for each group: what moves, what it sends to whom, what stands in the way, what would help.
 
-    What the whole answer rests on follows: ``assumed`` values of constants, expressions that are ``inexact`` and what
-    was left ``unread``.
+    What the whole answer rests on follows: ``assumed`` values of constants, what is ``inexact`` even for powers of two
+    or has ``roots``, and what was left ``unread``.
     """
     lines = ["What may be rescaled: λ is a neuron's own scale, it multiplies the weights that come in."]
     groups = list(groups)
@@ -48,6 +49,7 @@ def describe(
         lines += ["", f"This holds as long as these constants keep their values: {constants}."]
     for title, texts in (
         ("Up to rounding only, even for powers of two:", list(inexact)),
+        ("Bit-exact only where the root moves by a power of two, too (dyadic=True sees to it):", list(roots)),
         ("Not analysed, so nothing is proven about it:", list(unread)),
     ):
         if texts:

@@ -163,7 +163,7 @@ class _Writer:
         self.owner = owner
         self.synaptic = owner in model.synapses
         part = model.synapses.get(owner) or model.groups[owner]
-        self.taken = set(part.units).union(*(s.scope for s in part.statements))
+        self.taken = set(part.units).union(*({s.target or "", *s.scope} for s in part.statements))
         self.new_lines: dict[str, str] = {}
         self.values: dict[str, str] = {}
         self.expressions: dict[int, tuple[Statement, ast.expr]] = {}

@@ -101,10 +101,10 @@ class _ShiftBuilder(Builder):
             self.temporaries[statement.block, side, statement.target] = shift
             return
         target = self._form(self._lookup(statement.target, statement, side))
-        if statement.operation in ("=", "define", "summed"):
+        if statement.operation in ("=", "define"):
             require(shift - target, node)
             return
-        require(shift, node)
+        require(shift, node)  # what is added, or summed over a number of synapses
         if statement.operation not in ("d/dt", "+=", "-="):
             require(target, node)
 

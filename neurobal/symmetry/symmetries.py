@@ -31,7 +31,9 @@ class Symmetries:
     contradicted
         Expressions that contradict what was declared, see `declare`.
     inexact
-        Expressions that may be rounded differently after a scaling, even by a power of two.
+        What may be rounded differently after a scaling, even by a power of two.
+    roots
+        Square roots that move, by powers of their neurons' λ: exact where these are powers of two.
     unread
         What may change a simulation and could not be analysed; empty for a proof.
     """
@@ -52,6 +54,7 @@ class Symmetries:
         self.projections: dict[str, ProjectionSymmetry] = {name: _projection(solution, name) for name in model.synapses}
         self.assumed: dict[tuple[str, str], float] = self.assumptions(systems)
         self.inexact: tuple[str, ...] = tuple(dict.fromkeys(t for g in self.groups.values() for t in g.inexact))
+        self.roots: tuple[str, ...] = tuple(dict.fromkeys(text for g in self.groups.values() for text, _ in g.roots))
         self.unread: tuple[str, ...] = tuple(model.unread)
         self.contradicting: tuple[Obstacle, ...] = tuple(contradicting)
         self.contradicted: tuple[str, ...] = tuple(map(str, contradicting))
@@ -128,7 +131,7 @@ class Symmetries:
             GroupFacts(group, self.receives(name), bool(self.outgoing(name)), self.obstacles(name), self.remedy(name))
             for name, group in self.groups.items()
         ]
-        return describe(facts, self.projections.values(), self.assumed, self.inexact, self.unread)
+        return describe(facts, self.projections.values(), self.assumed, self.inexact, self.roots, self.unread)
 
 
 def _group(solution: ModelSolution, name: str) -> GroupSymmetry:
@@ -152,7 +155,10 @@ def _group(solution: ModelSolution, name: str) -> GroupSymmetry:
         homogeneity=outgoing.pop() if len(outgoing) == 1 else None,
         independent=basis,
         choices=tuple(_named(solution, choice) for choice in solved.tie.choices),
-        inexact=tuple(dict.fromkeys(text for base, text in solved.system.inexact if _moves(base, moving))),
+        inexact=tuple(dict.fromkeys(text for base, text in solved.system.inexact if _power(base, moving))),
+        roots=tuple(
+            dict.fromkeys((text, power) for root, text in solved.system.roots if (power := _power(root, moving)))
+        ),
     )
 
 
@@ -179,8 +185,6 @@ def _projection(solution: ModelSolution, name: str) -> ProjectionSymmetry:
     return ProjectionSymmetry(name, synapses.source, synapses.target, tuple(weights), moving)
 
 
-def _moves(form: Form, powers: Powers) -> bool:
-    """Whether a quantity of this form moves under this symmetry."""
-    return (
-        sum((c * powers[u] for u, c in form.terms.items() if isinstance(u, Exponent) and u in powers), Fraction(0)) != 0
-    )
+def _power(form: Form, powers: Powers) -> Fraction:
+    """The power by which a quantity of this form moves under this symmetry."""
+    return sum((c * powers[u] for u, c in form.terms.items() if isinstance(u, Exponent) and u in powers), Fraction(0))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from .expressions import names_in
 from .model import Kind, Statement, SynapsesModel, Variable
 
+DEFINED = (Kind.EXPRESSION, Kind.COMPUTED)
+
 
 @dataclass(frozen=True)
 class Weight:
@@ -71,7 +73,7 @@ def _nearest_parameters(projection: SynapsesModel, start: Statement) -> list[str
                     continue
                 if isinstance(reference, Variable) and reference.kind is Kind.PARAMETER:
                     parameters.append(name)
-                elif reference is None or (isinstance(reference, Variable) and reference.kind is Kind.EXPRESSION):
+                elif reference is None or (isinstance(reference, Variable) and reference.kind in DEFINED):
                     # A definition, or a name of this block only, stands for what it is computed from: same layer.
                     queue += _new(projection, [name], seen, statement.block)
                 elif isinstance(reference, Variable) and reference.kind is Kind.STATE:

@@ -265,3 +265,42 @@ def test_between_standalone_runs_it_is_known_as_well(standalone: Path, assigned:
     assert plasticity._motion.groups["E"].origin_values == {name: 0.0}
     setattr(objects[0], name, 4 * mV)
     assert f"'{name}' of 'E' was 0" in refused(network)
+
+
+def summed(lateral: str, sent: str, scaled: bool) -> tuple[np.ndarray, bool]:
+    """Potentials after a run in which each neuron has a sum vs over two or three lateral synapses."""
+    namespace = {"El": -70 * mV}
+    model = f"dv/dt = (El - v + g)/(10*ms) : volt\nvs : volt\ng : volt\nr = clip({sent}, 0*mV, inf*mV) : volt"
+    cells = NeuronGroup(6, model, name="E", namespace=namespace, method="euler")
+    network = Network(cells)
+    weights = Synapses(cells, cells, "w : 1\ng_post = w*r_pre : volt (summed)", name="S", namespace=namespace)
+    weights.connect()
+    weights.w = np.linspace(0.02, 0.2, 36)
+    others = Synapses(cells, cells, f"vs_post = {lateral} : volt (summed)", name="L", namespace=namespace)
+    others.connect(condition="abs(i - j) <= 1")
+    cells.v = np.linspace(-69, -60, 6) * mV
+    network.add(weights, others)
+    scalable = symmetries(network, namespace={}).groups["E"].scalable
+    scale = np.full(6, 1.0)
+    if scaled and scalable:
+        result = nb.balance(network)
+        scale = result.scale["E"]
+        result.apply()
+        assert np.ptp(scale) > 0.01
+    network.run(20 * ms)
+    return -70 + (cells.v / mV + 70) / scale, scalable
+
+
+@pytest.mark.parametrize(
+    ("lateral", "sent", "scalable"),
+    [
+        ("v_post", "v - vs", False),
+        ("v_post - El", "v - 0.1*vs - El", True),
+        ("v_post - v_post", "v - vs - El", True),
+    ],
+)
+def test_what_is_summed_over_synapses_is_measured_from_nothing(lateral: str, sent: str, scalable: bool) -> None:
+    """A sum over synapses of what is measured from an origin has their number of origins in it."""
+    after, found = summed(lateral, sent, scaled=True)
+    assert found is scalable
+    assert np.allclose(after, summed(lateral, sent, scaled=False)[0], rtol=1e-12)

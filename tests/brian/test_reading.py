@@ -475,7 +475,7 @@ def test_of_the_scripts_names_those_of_the_model_are_kept(made: str) -> None:
     assert [reference() for reference in references] == [None, None]
     if made != "plasticity":
         circuit = kept.before if made == "balance" else kept
-        assert dict(circuit.binding.reading["namespace"]) == {"tau": 10 * ms}
+        assert dict(circuit.binding.motion.external) == {"tau": 10 * ms}
         assert nb.verify(circuit, network).preserved  # from where tau is no name
 
 
@@ -484,7 +484,7 @@ def test_a_function_of_the_script_is_kept() -> None:
     recurrent = connected(cells, cells, np.array([[0, 1], [4, 0]]), "w : 1\ninput_post = w*x_pre : 1 (summed)", "S")
     rise = TimedArray([1.0, 2.0], dt=1 * ms)
     circuit = nb.as_circuit(Network(cells, recurrent))
-    assert circuit.binding.reading["namespace"] == {"rise": rise}
+    assert dict(circuit.binding.motion.external) == {"rise": rise}
 
 
 def test_names_of_another_network_are_those_where_it_is_verified() -> None:
@@ -497,5 +497,7 @@ def test_names_of_another_network_are_those_where_it_is_verified() -> None:
     other = Network(leaky(tau="tau_m"))
     with pytest.raises(nb.NeurobalError, match=r"'tau_m' in the equations of E is not defined.*namespace="):
         nb.verify(before, other)
-    tau_m = 20 * ms
+    tau_m = 10 * ms
     assert tau_m and nb.verify(before, other).preserved
+    tau_m = 20 * ms
+    assert "computes with 0.02, and did with 0.01" in nb.verify(before, other).message

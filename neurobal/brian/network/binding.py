@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,15 +11,12 @@ from brian2 import Synapses
 from brian2.core.base import BrianObject
 from brian2.core.variables import ArrayVariable
 
-from neurobal.adapters import read
 from neurobal.brian.network.guarded_constants import guard
 from neurobal.brian.network.motion import Motion
-from neurobal.brian.network.objects import brian_objects, parent
-from neurobal.brian.network.statements import collect_statements
+from neurobal.brian.network.objects import parent
 from neurobal.brian.network.values import check_device, float_array, values_of
 from neurobal.brian.network.writing import Writing
 from neurobal.circuit import Circuit
-from neurobal.errors import NeurobalError
 
 Array: TypeAlias = np.ndarray
 
@@ -33,17 +29,18 @@ class BrianBinding:
         groups: Mapping[str, Any],
         synapses: Mapping[str, Synapses],
         motion: Motion,
-        reading: Mapping[str, Any],
-        objects: Iterable[BrianObject],
+        read_again: Callable[[Any], Circuit],
     ) -> None:
-        self.groups, self.synapses, self.motion, self.reading = groups, synapses, motion, reading
-        self.objects = objects  # all that was read, if it is still there
+        self.groups, self.synapses, self.motion = groups, synapses, motion
+        self._read_again = read_again
 
     def exponents(self) -> Mapping[str, list[float]]:
-        """The powers of all moving variables, by group (and by Synapses, for both ends)."""
-        powers = {name: list(moves.powers.values()) for name, moves in self.motion.groups.items()}
-        for name, moves in self.motion.synapses.items():
-            powers[name] = [power for pair in moves.powers.values() for power in pair]
+        """By group, the powers of its neurons' λ by which variables, its synapses' too, and square roots move."""
+        powers = {name: [*moves.powers.values(), *moves.roots] for name, moves in self.motion.groups.items()}
+        for name, moving in self.motion.synapses.items():
+            ends = self.synapses[name].target, self.synapses[name].source
+            for group, at_end in zip(ends, zip(*moving.powers.values(), strict=True), strict=False):
+                powers.setdefault(parent(group).name, []).extend(at_end)
         return powers
 
     def check(self) -> None:
@@ -51,28 +48,18 @@ class BrianBinding:
         check_device()
 
     def reread(self, network: Any) -> Circuit:
-        """Read another network, or (None) the same objects again, with the same declarations and constants.
+        """Read another network, or (None) the same objects again, as these were read.
 
-        Constants that only the other network uses are those of the script that calls this package.
+        Names that no group knows are looked up in the script that calls this package, unless a namespace was given.
 
         Raises
         ------
+        DifferentModelError
+            The other network computes something else.
         NeurobalError
-            The other network uses a name that is defined nowhere.
+            It uses a name that is defined nowhere.
         """
-        same = [*{*self.groups.values(), *self.synapses.values(), *self.objects}]
-        if network is None:
-            return read(same, **self.reading)
-        names = {**_callers_names(), **self.reading["namespace"]}
-        missing = collect_statements(brian_objects(network), names).undefined
-        known_as_missing = collect_statements(brian_objects(same), self.reading["namespace"]).undefined
-        for name in missing.keys() - known_as_missing.keys():
-            raise NeurobalError(
-                f"The name {name!r} in the {missing[name]} is not defined where the network is read again (in the "
-                f"script that calls verify, say). Define it there, or give it to the group: "
-                f"namespace={{{name!r}: ...}}."
-            )
-        return read(network, **{**self.reading, "namespace": names})
+        return self._read_again(network)
 
     def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Writing:
         """Multiply all moving variables by their powers of λ: all of them, or none if anything fails."""
@@ -120,11 +107,3 @@ def _guard(writing: Writing, objects: Mapping[str, BrianObject], assumed: Mappin
             remove()
 
     weakref.finalize(writing, end)
-
-
-def _callers_names() -> dict[str, Any]:
-    """The names that are visible where the user called this package."""
-    frame = sys._getframe()
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "neurobal":
-        frame = frame.f_back
-    return {**frame.f_globals, **frame.f_locals}

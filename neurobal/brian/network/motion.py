@@ -11,11 +11,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from brian2 import Synapses
-from brian2.core.base import BrianObject
 
 from neurobal.brian.network.objects import parent
-from neurobal.brian.network.statements import collect_statements
-from neurobal.brian.network.values import constant_value, float_array
+from neurobal.brian.network.values import constant_value, declared_array, float_array
 from neurobal.errors import InvalidInputError, NotHomogeneousError, did_you_mean
 from neurobal.symmetry.allowed import allowable, with_allowed
 from neurobal.symmetry.declaration import read_declaration, read_power
@@ -30,11 +28,15 @@ class GroupMotion:
     """How a group's variables move: ``x -> c + λ**power (x - c)``, with an origin c: 0 unless ``origins`` says else.
 
     ``origin_values`` are the constants, by name, that these origins are the values of: the same for all neurons.
+    ``inexact`` is what may be rounded differently then, even if λ is a power of two; ``roots`` are the powers of λ by
+    which square roots move.
     """
 
     powers: Mapping[str, float] = field(default_factory=dict)
     origins: Mapping[str, float] = field(default_factory=dict)
     origin_values: Mapping[str, float] = field(default_factory=dict)
+    inexact: tuple[str, ...] = ()
+    roots: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Motion:
 
 
 def find_motion(
-    objects: list[BrianObject],
+    model: Model,
     groups: Mapping[str, Any],
     synapses: Mapping[str, Synapses],
     pins: Mapping[str, Array],
@@ -103,7 +105,7 @@ def find_motion(
     namespace: Mapping[str, Any],
     allow: Iterable[str] = (),
 ) -> Motion:
-    """What moves, for all groups that are not wholly pinned.
+    """What moves by a model's statements, for all groups that are not wholly pinned.
 
     ``scaling`` declares, ``homogeneity`` overrides b of what a group sends; the rest is derived from the equations,
     in which constants of plasticity rules that ``allow`` names need not scale.
@@ -113,7 +115,7 @@ def find_motion(
         if name not in groups:
             raise InvalidInputError(f"homogeneity: there is no group {name!r}.{did_you_mean(name, groups)}")
         read_power(b, f"homogeneity[{name!r}]")
-    model, allowed = with_allowed(collect_statements(objects, namespace), allow)
+    model, allowed = with_allowed(model, allow)
     symmetries = Symmetries(model, scaling)
     free = [name for name in groups if not pins[name].all()]
     movable = [n for n in free if n in scaling or n in homogeneity or symmetries.groups[n].scalable]
@@ -175,14 +177,18 @@ def _basis(symmetries: Symmetries, scaling: Mapping[str, Any], homogeneity: Mapp
 
 
 def _group_motion(symmetries: Symmetries, group: Any, declared: Any, namespace: Mapping[str, Any]) -> GroupMotion:
-    if declared is not None:
-        return GroupMotion({key: float(power) for key, power in declared.items() if power})
     symmetry = symmetries.groups[group.name]
+    roots = tuple(float(power) for _, power in symmetry.roots)
+    if declared is not None:
+        powers = {key: float(power) for key, power in declared.items() if power}
+        return GroupMotion(powers, inexact=symmetry.inexact, roots=roots)
     origin_values = {
         constant: constant_value(group, constant, namespace) for constant in set(symmetry.origins.values())
     }
     origins = {key: origin_values[constant] for key, constant in symmetry.origins.items()}
-    return GroupMotion({key: float(power) for key, power in symmetry.powers.items() if power}, origins, origin_values)
+    powers = {key: float(power) for key, power in symmetry.powers.items() if power}
+    measured = tuple(f"what is measured from {constant}" for constant, value in origin_values.items() if value)
+    return GroupMotion(powers, origins, origin_values, (*measured, *symmetry.inexact), roots)
 
 
 def _assumptions(symmetries: Symmetries, moving: Mapping[str, GroupMotion]) -> dict[tuple[str, str], float]:
@@ -241,9 +247,9 @@ def _check_declaration(groups: Mapping[str, Any], synapses: Mapping[str, Synapse
     """Every declared variable exists, and its values can be multiplied."""
     declared = read_declaration(scaling, groups, synapses)
     for name, variable in declared.powers:
-        float_array(groups[name], variable, "variable")
+        declared_array(groups[name], variable, "variable")
     for name, weight in declared.variables.items():
-        float_array(synapses[name], weight, "weight")
+        declared_array(synapses[name], weight, "weight")
 
 
 def _why_not(symmetries: Symmetries, group: str) -> str:

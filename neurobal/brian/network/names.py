@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -20,9 +20,11 @@ from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
 
 from neurobal.brian.network.objects import parent
-from neurobal.brian.network.values import BRIANS_OWN
+from neurobal.brian.network.values import is_brians_own, stored_expressions
 from neurobal.symmetry.expressions import STANDARD_FUNCTIONS, Function
 from neurobal.symmetry.model import Constant, Kind, Pin, Reference, Variable
+
+EXTREMA = (np.minimum, np.maximum, np.fmin, np.fmax)
 
 _SEEN_FROM = {"_postsynaptic_idx": "post", "_presynaptic_idx": "pre", "_idx": "own", "_sub_idx": "own"}
 
@@ -43,18 +45,21 @@ class Names:
         """A variable that must not move; the first reason counts."""
         self.pins.setdefault((owner, name), Pin(owner, name, reason))
 
-    def meaning(self, owner: Any, name: str, extra: Mapping[str, Any]) -> Reference | None:
-        """What a name means in code of this owner, which may bring ``extra`` variables; None if nothing yet."""
+    def meaning(self, owner: Any, name: str, extra: Mapping[str, Any], local: Collection[str] = ()) -> Reference | None:
+        """What a name means in code of this owner, which may bring ``extra`` variables; None if nothing yet.
+
+        The ``local`` names of a block of code belong to the block: they are looked up nowhere.
+        """
         variable = extra.get(name)
         if variable is None or name in owner.variables:
             variable = owner.variables.get(name, variable)
         if isinstance(variable, BrianFunction):
             return Function(name)
         if variable is not None:
-            return self._variable(owner, name, variable)
-        return self._external(owner, name)
+            return self._variable(owner, name, variable, local)
+        return None if name in local else self._external(owner, name)
 
-    def _variable(self, owner: Any, name: str, variable: BrianVariable) -> Reference:
+    def _variable(self, owner: Any, name: str, variable: BrianVariable, local: Collection[str]) -> Reference:
         if isinstance(variable, BrianConstant):
             return Constant(name, float(variable.value))
         holder = parent(variable.owner) if variable.owner is not None else None
@@ -62,12 +67,12 @@ class Names:
             holder is None
             or isinstance(holder, Clock)
             or isinstance(variable, AuxiliaryVariable)
-            or variable.name in BRIANS_OWN
+            or is_brians_own(holder, variable.name)
             or not isinstance(variable, ArrayVariable | Subexpression)
         ):
             return Constant(name)
         if isinstance(variable, Subexpression):
-            return self._expression(owner, name, variable)
+            return self._expression(owner, name, variable, local)
         if variable.scalar:
             own = holder.name == parent(owner).name
             return Constant(name, unit=unit_of(variable), promotable=own, stored=(holder.name, variable.name))
@@ -76,7 +81,7 @@ class Names:
             return self._linked(owner, name, variable)
         return Variable(holder.name, variable.name, _kind(holder, variable), seen_from)
 
-    def _expression(self, owner: Any, name: str, variable: Subexpression) -> Reference:
+    def _expression(self, owner: Any, name: str, variable: Subexpression, local: Collection[str]) -> Reference:
         """A named expression. Brian2 makes copies of it, with mangled names, for subgroups, synapses and links."""
         holder, base, seen_from = parent(owner), name, "own"
         if isinstance(holder, Synapses) and name not in _equations(holder):
@@ -84,29 +89,47 @@ class Names:
             seen_from = "pre" if name.endswith("_pre") else "post"
             base = name.removesuffix("_pre") if seen_from == "pre" else name.removesuffix("_post")
             holder = parent(end)
-        if base in BRIANS_OWN:
+        if is_brians_own(holder, base):
             return Constant(name)
         coupled = isinstance(holder, Synapses) and seen_from != "own"
         equation = _equations(holder).get(base)
-        defined = equation is not None and equation.type == SUBEXPRESSION
-        if coupled or not defined or not self._same_constants(owner, holder, variable):
+        if coupled or equation is None or equation.type != SUBEXPRESSION:
             return self._linked(owner, name, variable)
+        changed = self._changed_meaning(owner, holder, holder.variables[base], local)
+        if changed is not None:
+            reason = f"{parent(owner).name} reads it through {name!r}, in which {changed!r} means something else there"
+            return self._linked(owner, name, variable, reason)
         return Variable(holder.name, base, _kind(holder, holder.variables[base]), seen_from)
 
-    def _same_constants(self, owner: Any, holder: Any, variable: Subexpression) -> bool:
-        """Brian2 looks up the constants of an expression where it is used: are they those of its own group?"""
-        outside = [n for n in variable.identifiers if n not in variable.owner.variables]
-        return all(self._external(owner, n) == self._external(holder, n) for n in outside)
+    def _changed_meaning(
+        self, owner: Any, holder: Any, expression: Subexpression, local: Collection[str]
+    ) -> str | None:
+        """A name in an expression of ``holder`` that means something else in the owner's code, None if none does.
 
-    def _linked(self, owner: Any, name: str, variable: BrianVariable) -> Reference:
+        Brian2 puts the text of an expression where it is used. The names in it that are no variables of its own group
+        are looked up there: among the names that this code assigns, the owner's variables, and the owner's constants.
+        """
+        for name in sorted(expression.identifiers):
+            part = holder.variables.get(name)
+            if isinstance(part, Subexpression):
+                changed = self._changed_meaning(owner, holder, part, local)
+                if changed is not None:
+                    return changed
+            elif part is None and (
+                name in local or name in owner.variables or self._external(owner, name) != self._external(holder, name)
+            ):
+                return name
+        return None
+
+    def _linked(self, owner: Any, name: str, variable: BrianVariable, reason: str | None = None) -> Reference:
         """A quantity of neurons (or synapses) that the owner does not see neuron by neuron: it must not move."""
+        reason = reason or f"{parent(owner).name} reads it as {name!r}, a linked variable"
         if isinstance(variable, Subexpression):
             for part in variable.identifiers:
                 source = variable.owner.variables.get(part)
                 if isinstance(source, ArrayVariable | Subexpression) and source is not variable:
-                    self._linked(owner, name, source)
+                    self._linked(owner, name, source, reason)
         elif variable.owner is not None and not variable.scalar:
-            reason = f"{parent(owner).name} reads it as {name!r}, a linked variable"
             self.pin(parent(variable.owner).name, variable.name, reason)
         return Constant(name)
 
@@ -127,10 +150,16 @@ class Names:
         return None
 
 
+def is_usable(value: Any) -> bool:
+    """Whether equations can name this value of a script."""
+    return _reference("", value) is not None
+
+
 def _reference(name: str, value: Any) -> Constant | Function | None:
     """What a value in a namespace is to the equations that name it; None for what they cannot use (an array, say)."""
     if isinstance(value, BrianFunction) or (inspect.isfunction(value) and hasattr(value, "_arg_units")):
-        return Function(name, _declared_homogeneity(value))
+        # What a user's code rounds is not known.
+        return Function(name, _declared_homogeneity(value), exact=_python_function(value) in EXTREMA)
     if isinstance(value, BrianVariable):
         return Constant(name)
     number = np.asarray(value) if isinstance(value, int | float | np.number | np.ndarray) else None
@@ -160,6 +189,8 @@ def _kind(holder: Any, variable: BrianVariable) -> Kind:
         return Kind.DISCRETE
     if isinstance(variable, Subexpression):
         return Kind.EXPRESSION
+    if variable.name in stored_expressions(holder):
+        return Kind.COMPUTED
     equation = _equations(holder).get(variable.name)
     return Kind.STATE if equation is not None and equation.type == DIFFERENTIAL_EQUATION else Kind.PARAMETER
 
@@ -174,10 +205,14 @@ def unit_text(dimensions: Any) -> str:
     return "1" if dimensions is DIMENSIONLESS else repr(get_unit(dimensions))
 
 
+def _python_function(function: Any) -> Any:
+    return getattr(function, "pyfunc", function)
+
+
 def _declared_homogeneity(function: Any) -> Fraction | None:
     """The attribute ``homogeneity`` of a user's function f(λx, λy) = λ^homogeneity f(x, y)."""
-    python = getattr(function, "pyfunc", function)
-    if python in (np.minimum, np.maximum, np.fmin, np.fmax):
+    python = _python_function(function)
+    if python in EXTREMA:
         return Fraction(1)
     declared = getattr(function, "homogeneity", getattr(python, "homogeneity", None))
     return None if declared is None else Fraction(declared)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,24 +17,36 @@ from brian2.core.network import _get_all_objects
 
 from neurobal.adapters import read
 from neurobal.brian.network.binding import BrianBinding
+from neurobal.brian.network.description import describe, schedule_of
 from neurobal.brian.network.motion import Motion, find_motion
+from neurobal.brian.network.names import is_usable
 from neurobal.brian.network.objects import brian_objects, is_input, neuron_groups, parent, synapses_objects
+from neurobal.brian.network.statements import collect_statements
 from neurobal.brian.network.values import float_array, values_of
 from neurobal.circuit import Circuit
-from neurobal.errors import InvalidInputError, did_you_mean
+from neurobal.description import Description, check_same_model
+from neurobal.errors import InvalidInputError, NeurobalError, did_you_mean
 from neurobal.inputs import neuron_mask
+from neurobal.symmetry.model import Model
 
 
 @dataclass(frozen=True)
 class Examined:
-    """A network's groups and Synapses by name, its pinned neurons, and what moves when the others are rescaled."""
+    """A network's groups and Synapses by name, its statements, and what moves when neurons that are not pinned do."""
 
     groups: dict[str, Any]
     synapses: dict[str, Synapses]
     pins: dict[str, np.ndarray]
     motion: Motion
-    reading: Mapping[str, Any]  # the arguments with which another network is read in the same way
-    objects: weakref.WeakSet[BrianObject]  # all that was looked at
+    model: Model
+    pinned: Any  # as given, for another network that is to be read in the same way
+    has_namespace: bool  # names were looked up in one that was given, and not in the script
+    schedule: tuple[str, ...]
+    everything: weakref.WeakSet[BrianObject]  # all that was looked at
+
+    def objects(self) -> list[BrianObject]:
+        """All that the network consists of and is still there."""
+        return brian_objects({*self.groups.values(), *self.synapses.values(), *self.everything})
 
 
 def examine(
@@ -52,10 +66,12 @@ def examine(
     groups = neuron_groups(objects)
     pins = _pins(pinned, groups)
     names = get_local_namespace(level + 1) if namespace is None else namespace
-    motion = find_motion(objects, groups, synapses, pins, scaling or {}, homogeneity or {}, names, allow)
-    reading = {"pinned": pinned, "homogeneity": homogeneity, "scaling": scaling, "namespace": dict(motion.external)}
-    reading |= {"allow": allow} if allow else {}
-    return Examined(groups, synapses, pins, motion, reading, weakref.WeakSet(_get_all_objects(objects)))
+    model = collect_statements(objects, names)
+    motion = find_motion(model, groups, synapses, pins, scaling or {}, homogeneity or {}, names, allow)
+    everything = weakref.WeakSet(_get_all_objects(objects))
+    return Examined(
+        groups, synapses, pins, motion, model, pinned, namespace is not None, schedule_of(network), everything
+    )
 
 
 @read.register(Network)
@@ -83,13 +99,16 @@ def read_network(
 def snapshot(examined: Examined) -> Circuit:
     """The present values of an examined network as a `Circuit`."""
     groups, synapses, motion = examined.groups, examined.synapses, examined.motion
+    description = describe(examined.objects(), examined.model, motion, examined.schedule)
     circuit = Circuit()
     circuit.basis = motion.basis
+    circuit.description = description
     circuit.notes = [f"held at λ = 1: {name}, {reason}" for name, reason in motion.immovable.items()]
     circuit.assumptions = [
         f"{', '.join(constants)} of {name} may stay as they are" for name, constants in motion.allowed.items()
     ]
     circuit.advice = motion.advice
+    circuit.inexact = {name: moves.inexact for name, moves in motion.groups.items() if moves.inexact}
     for name, group in groups.items():
         circuit.add(
             name,
@@ -99,8 +118,41 @@ def snapshot(examined: Examined) -> Circuit:
         )
     for connection in synapses.values():
         _add_projections(circuit, connection, motion)
-    circuit.binding = BrianBinding(groups, synapses, motion, examined.reading, examined.objects)
+    circuit.binding = BrianBinding(groups, synapses, motion, partial(_read_again, examined, description))
     return circuit
+
+
+def _read_again(examined: Examined, description: Description, network: Any) -> Circuit:
+    """Another network, or (None) the same objects, as these were read: what moved there moves here."""
+    objects = examined.objects() if network is None else brian_objects(network)
+    names = _names_now(examined)
+    model = collect_statements(objects, names)
+    for name in model.undefined.keys() - examined.model.undefined.keys():
+        raise NeurobalError(
+            f"The name {name!r} in the {model.undefined[name]} is not defined where the network is read again (in the "
+            f"script that calls verify, say). Define it there, or give it to the group: namespace={{{name!r}: ...}}."
+        )
+    schedule = schedule_of(network) if network is not None else examined.schedule
+    check_same_model(description, describe(objects, model, examined.motion, schedule))
+    groups = neuron_groups(objects)
+    pins = _pins(examined.pinned, groups)
+    everything = weakref.WeakSet(_get_all_objects(objects))
+    same = replace(
+        examined, groups=groups, synapses=synapses_objects(objects), pins=pins, model=model, schedule=schedule,
+        everything=everything,
+    )  # fmt: skip
+    return snapshot(same)
+
+
+def _names_now(examined: Examined) -> dict[str, Any]:
+    """The names of the script that calls this package; those that were known before, where it has none of its own."""
+    frame = sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "neurobal":
+        frame = frame.f_back
+    script, known = {**frame.f_globals, **frame.f_locals}, examined.motion.external
+    if examined.has_namespace:
+        return {**script, **known}
+    return {**script, **{name: value for name, value in known.items() if not is_usable(script.get(name))}}
 
 
 def _parameters(group: Any, motion: Motion) -> dict[str, tuple[np.ndarray, float, float]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import count
 from textwrap import dedent
 from typing import Any
@@ -69,6 +70,7 @@ class _Reader:
                 self._population(obj)
             elif isinstance(obj, SpikeSource) and not isinstance(obj, Subgroup | Synapses):
                 self.model.groups[obj.name] = GroupModel(obj.name, fixed=_fixed_by_nature(obj), spiking=True)
+                self.model.groups[obj.name].statements.extend(self._rates(obj))
                 others = sorted(_linked_to(obj))
                 if others:
                     note = f"{obj.name}: not analysed, and linked to variables of {', '.join(others)}"
@@ -137,7 +139,8 @@ class _Reader:
         if isinstance(obj, CodeRunner):
             owner = parent(obj.group)
             owners_model = self.model.groups.get(owner.name) or self.model.synapses.get(owner.name)
-            if owners_model is None or (isinstance(owners_model, GroupModel) and owners_model.fixed):
+            plain = type(obj) is CodeRunner or isinstance(obj, PoissonInput)
+            if owners_model is None or (isinstance(owners_model, GroupModel) and owners_model.fixed and not plain):
                 return
             part = f"{type(obj).__name__} {obj.name!r}"
             if type(obj) is CodeRunner:
@@ -145,7 +148,7 @@ class _Reader:
             owners_model.statements.extend(
                 self._code(obj.group, part, obj.abstract_code, getattr(obj, "variables", None))
             )
-            if not isinstance(obj, PoissonInput) and type(obj) is not CodeRunner:
+            if not plain:
                 self.model.unread.append(f"{obj.name}: code that {type(obj).__name__} may generate when the run starts")
         elif isinstance(obj, NetworkOperation):
             self.model.unread.append(
@@ -170,20 +173,33 @@ class _Reader:
         left = f"d{name}/dt" if equation.type == DIFFERENTIAL_EQUATION else name
         text = f"{left} = {expression} : {declared}{flags}"
         if equation.type == DIFFERENTIAL_EQUATION:
-            return self._statement(owner, part, text, "d/dt", expression, name)
-        if equation.type == SUBEXPRESSION:
+            operation = "d/dt"
+        elif equation.type == SUBEXPRESSION:
             # "constant over dt": computed once a step and stored, hence an assignment.
             operation = "=" if "constant over dt" in equation.flags else "define"
-            return self._statement(owner, part, text, operation, expression, name)
-        return None
+        else:
+            return None
+        return replace(self._statement(owner, part, text, operation, expression, name), flags=tuple(equation.flags))
+
+    def _rates(self, group: Any) -> Iterator[Statement]:
+        """The expression by which a group of Poisson neurons computes its rates, if it has one."""
+        rates = getattr(group, "_rates", None)
+        if isinstance(rates, str):
+            yield self._statement(group, "rates", rates, "invariant", rates)
 
     def _code(self, owner: Any, part: str, code: str, extra: Any = None) -> Iterator[Statement]:
-        block = next(self.block)
-        introduced: set[str] = set()  # by earlier lines of the block
-        for text, target, operation, expression in _assignments(code):
-            statement = self._statement(owner, part, text, operation, expression, target, block, extra, introduced)
-            introduced |= {target} if target else set()
-            yield statement
+        """The lines of one block. The names that it assigns and that are no variables are local to it."""
+        block, lines, extra = next(self.block), list(_assignments(code)), extra or {}
+        variables = {*owner.variables, *extra}
+        local = {target for _, target, _, _ in lines if target is not None and target not in variables}
+        assigned: set[str] = set()  # by earlier lines of the block
+        for text, target, operation, expression in lines:
+            read = set(get_identifiers(expression)) | ({target} if target and operation != "=" else set())
+            for name in sorted((read & local) - assigned):
+                place = Place(parent(owner).name, part)
+                self.model.unread.append(f"{place}: `{text}` uses {name}, which no line before it assigns")
+            assigned |= {target} if target else set()
+            yield self._statement(owner, part, text, operation, expression, target, block, extra, local)
 
     def _statement(
         self,
@@ -195,13 +211,13 @@ class _Reader:
         target: str | None = None,
         block: int = -1,
         extra: Any = None,
-        introduced: Collection[str] = (),
+        local: Collection[str] = (),
     ) -> Statement:
         names = set(get_identifiers(expression)) | ({target} if target else set())
-        scope = {name: self.names.meaning(owner, name, extra or {}) for name in sorted(names)}
+        scope = {name: self.names.meaning(owner, name, extra or {}, local) for name in sorted(names)}
         known = {name: reference for name, reference in scope.items() if reference is not None}
         place = Place(parent(owner).name, part)
-        for name in names - known.keys() - {target, *introduced}:
+        for name in names - known.keys() - {target, *local}:
             if name != "xi" and not name.startswith("xi_"):  # white noise
                 self.model.undefined.setdefault(name, str(place))
         return Statement(place, text, operation, expression, known, target, block)

@@ -15,11 +15,36 @@ from brian2.devices.device import RuntimeDevice, get_device
 from neurobal.errors import InvalidInputError, NeurobalError, UnknownValuesError
 from neurobal.symmetry.declaration import no_such_variable
 
-#: Variables that Brian2 adds to groups and Synapses: indices, sizes and times, which no model declares.
-BRIANS_OWN = frozenset(
+_NAMES_OF_BRIAN = frozenset(
     {"t", "dt", "t_in_timesteps", "i", "j", "N", "N_pre", "N_post", "N_incoming", "N_outgoing"}
     | {"lastspike", "not_refractory", "lastupdate", "delay"}
 )
+
+
+def is_brians_own(owner: Any, name: str) -> bool:
+    """Whether a variable of a group or Synapses is one that Brian2 adds: an index, a size or a time.
+
+    Most of these names are free for models to use: a neuron's own ``j`` or ``delay`` is a variable as any other.
+    """
+    if name not in _NAMES_OF_BRIAN:
+        return False
+    if getattr(owner, "event_driven", None) and name == "lastupdate":
+        return True  # among the equations, but Brian2 has put it there
+    declared = getattr(owner, "user_equations", None) or getattr(owner, "equations", None) or {}
+    return name not in declared
+
+
+def stored_expressions(owner: Any) -> set[str]:
+    """The subexpressions of a group or Synapses that are constant over dt: Brian2 stores them before each time step."""
+    updater = getattr(owner, "subexpression_updater", None)
+    return set() if updater is None else {line.partition(" = ")[0] for line in updater.abstract_code.splitlines()}
+
+
+def declared_array(owner: Any, name: str, role: str) -> ArrayVariable:
+    """A variable that a user declares to move, as `float_array`; what its group computes anew follows by itself."""
+    if name in stored_expressions(owner):
+        raise InvalidInputError(_subexpression(f"{role} {name!r} of {owner.name!r}"))
+    return float_array(owner, name, role)
 
 
 def float_array(owner: Any, name: str, role: str) -> ArrayVariable:
@@ -30,19 +55,15 @@ def float_array(owner: Any, name: str, role: str) -> ArrayVariable:
     variables = owner.variables
     where = f"{role} {name!r} of {owner.name!r}"
     plain = {key for key, v in variables.items() if isinstance(v, ArrayVariable) and v.owner.name == owner.name}
-    known = sorted(key for key in plain if not key.startswith("_") and key not in BRIANS_OWN)
+    known = sorted(key for key in plain if not key.startswith("_") and not is_brians_own(owner, key))
     if name not in variables:
         equations = getattr(owner, "event_driven", None)
         if equations is not None and name in equations:
             raise InvalidInputError(_event_driven(where))
         raise no_such_variable(role, name, owner.name, known)
     variable = variables[name]
-    updater = getattr(owner, "subexpression_updater", None)  # stores those that are constant over dt
-    stored = [] if updater is None else [line.partition(" = ")[0] for line in updater.abstract_code.splitlines()]
-    if isinstance(variable, Subexpression) or name in stored:
-        raise InvalidInputError(
-            f"scaling: the {where} is a subexpression; declare the variables that it is computed from."
-        )
+    if isinstance(variable, Subexpression):
+        raise InvalidInputError(_subexpression(where))
     if not isinstance(variable, ArrayVariable):
         raise InvalidInputError(
             f"scaling: the {where} is a constant, one value for all; make it a parameter ({name} : ... in the model)."
@@ -67,6 +88,10 @@ def float_array(owner: Any, name: str, role: str) -> ArrayVariable:
     if variable.read_only:
         raise InvalidInputError(f"scaling: the {where} is read-only.")
     return variable
+
+
+def _subexpression(where: str) -> str:
+    return f"scaling: the {where} is a subexpression; declare the variables that it is computed from."
 
 
 def _event_driven(where: str) -> str:

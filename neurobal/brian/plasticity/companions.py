@@ -22,7 +22,7 @@ def check_same_model(plasticity: BrianObject, examined: Examined) -> None:
     running = running_with(plasticity)
     ours = _get_all_objects({obj for obj in running if getattr(obj, "acts_on_networks", False)})
     for obj in sorted(running - ours, key=lambda obj: obj.name):
-        touched = None if obj in examined.objects else _touches(obj, examined)
+        touched = None if obj in examined.everything else _touches(obj, examined)
         if touched is not None:
             raise NeurobalError(
                 f"{obj.name} ({type(obj).__name__}) {touched}, and was not part of the network when {plasticity.name} "

@@ -126,7 +126,7 @@ class Plasticity(BrianObject):
         # Before its runners, so that they make their code from what it finds at the start of a run.
         BrianObject.__init__(self, name=name, when="end", order=-10)
         self._clock = Clock(dt=step * second, name=f"{self.name}_clock")
-        whole = common_step(_powers(self._motion)) if dyadic else None
+        whole = common_step(_powers(self._motion) + _roots(self._motion)) if dyadic else None
         self._add_passes(whole, step)
         self._meter = CostMeter(self.name, cost, self._neurons, self._passes, whole)
         for obj in (*self.claim.groups.values(), *self.claim.synapses.values()):
@@ -155,7 +155,7 @@ class Plasticity(BrianObject):
         check_not_normalized(self, self._examined)
         check_same_model(self, self._examined)
         check_constants(self._owners(), self._motion.assumed, run_namespace)
-        alone = written_alone(self, self._motion, self._examined.objects)
+        alone = written_alone(self, self._motion, self._examined.everything)
         runtime = isinstance(get_device(), RuntimeDevice)
         if runtime:
             self._guard_constants()
@@ -223,6 +223,7 @@ class Plasticity(BrianObject):
         """The network as it is now, with what a certificate has to know of a rescaling by many updates."""
         circuit = snapshot(self._examined)
         circuit.roundings = ROUNDINGS
+        circuit.emitted = self._emitted
         circuit.uncertified = frozenset(
             projection
             for name, moves in self._motion.synapses.items()
@@ -230,6 +231,10 @@ class Plasticity(BrianObject):
             if (name, weight) in self._motion.changed
         )
         return circuit
+
+    def _emitted(self) -> dict[str, np.ndarray]:
+        """The log-scales by which it has moved each group so far."""
+        return {name: np.log(np.asarray(soma.scale)) for name, soma in self._somas.items()}
 
     def _measure(self, alone: frozenset[str]) -> None:
         """Sum up all costs as they are now; the first time, find what the rule's costs are measured in."""
@@ -261,6 +266,11 @@ def _powers(motion: Motion) -> list[float]:
     """All powers of λ by which anything moves."""
     powers = [power for moves in motion.groups.values() for power in moves.powers.values()]
     return powers + [p for moves in motion.synapses.values() for pair in moves.powers.values() for p in pair]
+
+
+def _roots(motion: Motion) -> list[float]:
+    """All powers of λ by which square roots move that the simulation takes."""
+    return [power for moves in motion.groups.values() for power in moves.roots]
 
 
 def _homogeneity(motion: Motion, claim: Claim, group: str) -> float:

@@ -13,7 +13,7 @@ from brian2.devices.device import RuntimeDevice, get_device
 from brian2.units.fundamentalunits import get_dimensions, get_unit
 
 from neurobal.brian.network.objects import parent
-from neurobal.brian.network.values import float_array, values_of
+from neurobal.brian.network.values import declared_array, values_of
 from neurobal.brian.running.clocks import check_steps, seconds
 from neurobal.brian.running.runner import Accumulation, Runner
 from neurobal.errors import InvalidInputError
@@ -141,7 +141,7 @@ def _listed(synapses: Any) -> list[Synapses]:
 
 def _weights(synapses: Synapses, name: str) -> ArrayVariable:
     try:
-        return float_array(synapses, name, "weight")
+        return declared_array(synapses, name, "weight")
     except InvalidInputError as error:
         raise InvalidInputError(f"IncomingNormalization.{str(error).removeprefix('scaling: the ')}") from None
 

@@ -1,0 +1,244 @@
+"""What changed between two networks with the same model: values, compared with what a rescaling makes of them.
+
+Weights and covariant constants of neurons tell the log-scales, as linear equations; once these are known, all values
+must have moved by them: the others by their powers, or not at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+import numpy as np
+
+from neurobal.circuit import Circuit, Projection
+from neurobal.description import Key, Stored, exchanged
+from neurobal.fitting import Equations
+
+Array: TypeAlias = np.ndarray
+
+STATES = "states (states=True compares them)"
+
+
+@dataclass
+class Changes:
+    """What changed from one network to the other, beyond a rescaling by known log-scales.
+
+    ``residual`` is max |log|after/before| - log factor|, in units of each value's rounding, and ``worst`` the value
+    with it. ``signs``: nothing changed its sign, vanished or appeared. ``exact``: no mantissa changed.
+    """
+
+    residual: float = 0.0
+    worst: str = ""
+    signs: bool = True
+    exact: bool = True
+
+    def add(
+        self, before: Array, after: Array, log_factor: Array, rounding: Array | float, name: Callable[[int], str]
+    ) -> None:
+        """Compare values with those before times ``exp(log_factor)``, in units of their ``rounding``."""
+        gap = log_ratio(before, after)
+        gap -= log_factor
+        np.abs(gap, out=gap)
+        gap /= rounding
+        gap[_unmoved_limits(before, after)] = 0.0
+        gap[np.isnan(gap)] = np.inf
+        if gap.size and gap.max() > self.residual:
+            self.residual = float(gap.max())
+            self.worst = name(int(gap.argmax()))
+        self.signs = self.signs and bool(np.array_equal(np.sign(before), np.sign(after), equal_nan=True))
+        self.exact = self.exact and _same_mantissas(before, after)
+
+
+def changes(before: Circuit, after: Circuit, log_scale: Mapping[str, Array], *, states: bool = False) -> Changes:
+    """Compare all values: weights, but for those that something else changes too, parameters, and what else is stored.
+
+    ``states``: also the values that a simulation changes by itself.
+    """
+    found = Changes()
+    for name, projection in before.projections.items():
+        if name in before.uncertified:
+            continue
+        factors = projection.log_factors(*before.log_scales_at(projection, log_scale))
+        factors[projection.weight == 0] = 0.0
+        found.add(projection.weight, after.projections[name].weight, factors, 1.0, partial(synapse_name, projection))
+    for name, population in before.populations.items():
+        for key, parameter in population.parameters.items():
+            values = after.populations[name].parameters[key].values
+            factors = np.where(parameter.values == 0, 0.0, parameter.power * log_scale[name])
+            rounding = _rounding(parameter.values, values, parameter.origin)
+            found.add(parameter.values, values, factors, rounding, partial(parameter_name, name, key))
+    for place, old, new, origin, factor in _stored(before, after, log_scale, states=states):
+        old, new = old - origin, new - origin
+        factor = np.where(old == 0, 0.0, factor)
+        found.add(old, new, factor, _rounding(old, new, origin), partial(_stored_name, place, old, new))
+    return found
+
+
+def equations(before: Circuit, after: Circuit) -> Equations:
+    """``a h_i - b h_j = log|w'/w|`` for all synapses, then ``power h_i = log|v'/v|`` for all parameters."""
+    found = Equations({name: p.size for name, p in before.populations.items()})
+    for name, population in before.populations.items():
+        found.pin(name, population.pinned)
+    for name, projection in before.projections.items():
+        if name in before.uncertified:
+            continue
+        silent = projection.weight == 0  # stays so whatever its neurons do: says nothing of them
+        a, b = (np.where(silent, 0.0, exponent) for exponent in projection.exponents)
+        ratio = log_ratio(projection.weight, after.projections[name].weight)
+        found.add(projection.post, projection.post_index, a, projection.pre, projection.pre_index, b, ratio)
+    for name, population in before.populations.items():
+        for key, parameter in population.parameters.items():
+            values = after.populations[name].parameters[key].values
+            rounding, neurons = _rounding(parameter.values, values, parameter.origin), np.arange(population.size)
+            power = np.where(parameter.values == 0, 0.0, parameter.power / rounding)
+            found.add(name, neurons, power, None, neurons, 0.0, log_ratio(parameter.values, values) / rounding)
+    return found
+
+
+def first_difference(before: Circuit, after: Circuit, *, states: bool = False) -> str | None:
+    """The first thing that no rescaling explains: a synapse that only one network has, another sign, another size."""
+    for name, projection in before.projections.items():
+        found = _connections(projection, after.projections[name])
+        if found is None and name not in before.uncertified:
+            found = _other_sign(projection.weight, after.projections[name].weight, partial(synapse_name, projection))
+        if found is not None:
+            return found
+    for name, population in before.populations.items():
+        for key, parameter in population.parameters.items():
+            values = after.populations[name].parameters[key].values
+            found = _other_sign(parameter.values, values, partial(parameter_name, name, key))
+            if found is not None:
+                return found
+    for place, old, new, *_ in _stored(before, after, None, states=states):
+        if old.shape != new.shape:
+            return f"{place} had {old.size:,} values and has {new.size:,}"
+        if old.dtype != new.dtype:
+            return f"{place} was stored as {old.dtype} and is stored as {new.dtype}"
+        wrong = old != new if old.dtype.kind != "f" else np.sign(old) != np.sign(new)
+        wrong &= ~(_is_nan(old) & _is_nan(new))
+        if wrong.any():
+            k = int(np.flatnonzero(wrong)[0])
+            return f"{place}[{k}] went from {old.flat[k]:g} to {new.flat[k]:g}"
+    return None
+
+
+def not_compared(before: Circuit, after: Circuit, *, states: bool = False) -> tuple[str, ...]:
+    """What two networks could still differ in, in words."""
+    listed = [f"weights of {name}, which something else changes too" for name in sorted(before.uncertified)]
+    models = before.description, after.description
+    if None in models:
+        return (*listed, "all but weights and parameters") if models != (None, None) else tuple(listed)
+    for model in models:
+        assert model is not None
+        listed += model.not_compared
+        dynamic = [] if states else [str(key) for key, stored in model.stored.items() if stored.dynamic]
+        listed += [f"{STATES}: {', '.join(dynamic)}"] if dynamic else []
+    return tuple(dict.fromkeys(listed))
+
+
+def _stored(
+    before: Circuit, after: Circuit, log_scale: Mapping[str, Array] | None, *, states: bool
+) -> Iterator[tuple[Key, Array, Array, float, Array | float]]:
+    """What else is stored in both: (key, before, after, origin, log factor); all factors are 0 without log-scales."""
+    first, second = before.description, after.description
+    if first is None or second is None:
+        return
+    total = dict(log_scale or {})
+    if log_scale is not None:
+        for name in total:
+            total[name] = total[name] + first.log_scale.get(name, 0.0) - second.log_scale.get(name, 0.0)
+    for key, old in first.stored.items():
+        new = second.stored.get(key)
+        if new is None or ((old.dynamic or new.dynamic) and not states):
+            continue
+        moves = log_scale is not None and old.values.dtype.kind == "f"
+        yield key, old.values, new.values, old.origin, old.log_factor(total) if moves else 0.0
+    for key, constant, is_after in exchanged(first, second):
+        held = _held(before if is_after else after, key)
+        if held is not None:
+            same = np.full(held.values.shape, constant, held.values.dtype)
+            yield (key, held.values, same, 0.0, 0.0) if is_after else (key, same, held.values, 0.0, 0.0)
+
+
+def _held(circuit: Circuit, key: Key) -> Stored | None:
+    return None if circuit.description is None else circuit.description.stored.get(key)
+
+
+def _connections(before: Projection, after: Projection) -> str | None:
+    width = max(before.shape[1], 1)
+    keys = [p.post_index.astype(np.int64) * width + p.pre_index for p in (before, after)]
+    if np.array_equal(*keys):
+        return None
+    unmatched = np.setxor1d(*keys)
+    if unmatched.size == 0:
+        return f"projection {before.name!r} lists its synapses in another order or number"
+    post, pre = divmod(int(unmatched[0]), width)
+    return f"the synapse {_ends(before, post, pre)} exists in one of the two networks only"
+
+
+def _other_sign(before: Array, after: Array, name: Callable[[int], str]) -> str | None:
+    wrong = np.flatnonzero(np.sign(before) != np.sign(after))
+    if not wrong.size:
+        return None
+    k = int(wrong[0])
+    return f"{name(k)} went from {before[k]:g} to {after[k]:g}"
+
+
+def _rounding(before: Array, after: Array, origin: float) -> Array:
+    """Rounding error of each value, relative to that of a value which is stored as it is.
+
+    Values v that are measured from an origin o are stored as o + v, whose rounding error is that of a number of size
+    |o| + |v|: relative to v it is 1 + |o|/|v| times larger. Shape of the values.
+    """
+    if not origin:
+        return np.ones(after.shape)
+    least = np.minimum(np.abs(before), np.abs(after))
+    return 1 + np.divide(abs(origin), least, out=np.zeros(after.shape), where=least > 0)
+
+
+def log_ratio(before: Array, after: Array) -> Array:
+    """``log|after/before|``, 0 where both are zero."""
+    zero = (before == 0) & (after == 0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
+        ratio = np.log(np.abs(np.asarray(after, dtype=float) / before))
+        # A ratio may leave the range of floats; the difference of the logarithms does not, but is less exact.
+        wild = ~np.isfinite(ratio) & ~zero & (before != 0) & (after != 0)
+        if wild.any():
+            ratio[wild] = np.log(np.abs(after[wild], dtype=float)) - np.log(np.abs(before[wild], dtype=float))
+    ratio[zero] = 0.0
+    return ratio
+
+
+def _is_nan(values: Array) -> Array:
+    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
+
+
+def _unmoved_limits(before: Array, after: Array) -> Array:
+    """Values that no factor moves: infinite, or no numbers, in both."""
+    return (np.isinf(before) & (before == after)) | (_is_nan(before) & _is_nan(after))
+
+
+def _same_mantissas(before: Array, after: Array) -> bool:
+    return bool(np.array_equal(np.frexp(before)[0], np.frexp(after)[0], equal_nan=True))
+
+
+def parameter_name(population: str, key: str, k: int) -> str:
+    """A parameter of one neuron, for messages."""
+    return f"parameter {key!r} of {population}[{k}]"
+
+
+def synapse_name(projection: Projection, e: int) -> str:
+    """One synapse, for messages."""
+    return f"synapse {e} of {projection.name!r}, {_ends(projection, projection.post_index[e], projection.pre_index[e])}"
+
+
+def _stored_name(key: Key, before: Array, after: Array, k: int) -> str:
+    return f"{key}[{k}], which was {before.flat[k]:g} and is {after.flat[k]:g}"
+
+
+def _ends(projection: Projection, post: int, pre: int) -> str:
+    source = "constant" if projection.pre is None else f"{projection.pre}[{pre}]"
+    return f"from {source} to {projection.post}[{post}]"

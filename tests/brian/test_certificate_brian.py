@@ -1,0 +1,381 @@
+"""A certificate of Brian2 networks compares the whole model, and says what it did not compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+from brian2 import (
+    BrianObject,
+    Hz,
+    Network,
+    NetworkOperation,
+    NeuronGroup,
+    PoissonGroup,
+    PoissonInput,
+    SpikeGeneratorGroup,
+    StateMonitor,
+    Synapses,
+    TimedArray,
+    linked_var,
+    ms,
+    mV,
+    second,
+    start_scope,
+)
+
+import neurobal as nb
+
+CELLS = """
+dv/dt = (g + I*drive(t) - v)/tau : volt (unless refractory)
+dg/dt = -g/(5*ms) : volt
+dm/dt = -m/tau_m : volt
+I : volt
+Vt : volt
+Vr : volt
+a : 1
+tau_m : second
+kick : volt
+"""
+Extra = Callable[[NeuronGroup, Synapses], BrianObject | None]
+
+
+def linked_group(cells: NeuronGroup, synapses: Synapses, first: int = 0) -> NeuronGroup:
+    other = NeuronGroup(6, "tau_m : second (linked)\ndx/dt = -x/tau_m : 1", method="euler", name="L")
+    other.tau_m = linked_var(cells, "tau_m", index=[first, 1, 2, 3, 4, 5])
+    return other
+
+
+def build(
+    cells: str = CELLS,
+    threshold: str = "v > Vt",
+    reset: str = "v = Vr",
+    on_pre: str = "g_post += w*a_pre",
+    on_post: str = "",
+    tau: Any = 10 * ms,
+    drive: Any = (1.0, 1.1),
+    method: str = "euler",
+    refractory: Any = 2 * ms,
+    rates: Any = 30 * Hz,
+    times: Any = (1, 2),
+    inputs: int = 3,
+    regular: str = "m = 0.5*m",
+    regular_dt: Any = 1 * ms,
+    order: int = 0,
+    ends: slice = slice(0, 6),
+    extra: Extra | None = linked_group,
+) -> Network:
+    """A spiking network, like every other one that is built so but for what is said."""
+    start_scope()
+    namespace = {"tau": tau, "drive": TimedArray(drive, dt=5 * ms)}
+    group = NeuronGroup(
+        6, cells, threshold=threshold, reset=reset, refractory=refractory, method=method, name="E", namespace=namespace
+    )
+    group.Vt, group.Vr, group.a, group.I, group.kick = 10 * mV, 1 * mV, 1, 12 * mV, 0.1 * mV
+    if "tau_m : second" in cells:
+        group.tau_m = 7 * ms
+    synapses = Synapses(
+        group, group[ends], "w : volt\nu : 1", on_pre=on_pre, on_post=on_post, delay=1 * ms, name="S", order=order
+    )
+    synapses.connect(condition="i != j")
+    synapses.w, synapses.u = "(1 + i + 0.3*j)*mV", 1
+    poisson = PoissonGroup(3, rates, name="P")
+    clock = SpikeGeneratorGroup(2, [0, 1], np.array(times) * ms, name="K")
+    feeds = [
+        Synapses(source, group, "w : volt", on_pre="g_post += w", name=f"from{source.name}")
+        for source in (poisson, clock)
+    ]
+    for feed in feeds:
+        feed.connect()
+        feed.w = 1 * mV
+    background = PoissonInput(group, "g", inputs, 4 * Hz, weight="kick")
+    group.run_regularly(regular, dt=regular_dt)
+    objects = [group, synapses, poisson, clock, *feeds, background]
+    more = None if extra is None else extra(group, synapses)
+    return Network(objects + ([] if more is None else [more]))
+
+
+def test_what_is_built_anew_is_the_same() -> None:
+    before = nb.as_circuit(build())
+    certificate = nb.verify(before, build())
+    assert certificate.preserved and certificate.exact and certificate.basis == "equations"
+    assert certificate.not_compared == (
+        "states (states=True compares them): E.g, E.lastspike, E.m, E.not_refractory, E.v, L.x",
+    )
+    assert nb.verify(before, build(), states=True).not_compared == ()
+
+
+CHANGED: dict[str, tuple[dict[str, Any], str]] = {
+    "equation": ({"cells": CELLS.replace("g + I", "2*g + I")}, "in the equations of E became"),
+    "flag": ({"cells": CELLS.replace(" (unless refractory)", "")}, "in the equations of E became"),
+    "threshold": ({"threshold": "v > 2*Vt"}, "`v > Vt` in the threshold of E became `v > 2*Vt`"),
+    "reset": ({"reset": "v = 3*Vr"}, "in the reset of E became"),
+    "order of a reset": ({"reset": "v = Vr\ng = 2*g"}, "`g = 2*g` in the reset of E exists in one"),
+    "pathway": ({"on_pre": "g_post -= 7*w*a_pre"}, "in the on_pre of S became"),
+    "the other neuron's": ({"on_pre": "g_post += w*a_post"}, "in the on_pre of S computes with E.a"),
+    "another pathway": ({"on_post": "g_post += w*a_post"}, "on_post of S exists in one of the two networks"),
+    "constant": ({"tau": 9 * ms}, "computes with 0.009, and did with 0.01"),
+    "timed array": ({"drive": (1.0, 1.2)}, "values of drive differs: value 1 was 1.1 and is 1.2"),
+    "method": ({"method": "heun"}, "integration method of E was euler and is heun"),
+    "refractoriness": ({"refractory": 3 * ms}, "refractoriness of E was 0.002 and is 0.003"),
+    "refractory condition": ({"refractory": "v > 2*Vt"}, "refractory of E exists in one of the two networks only"),
+    "input rates": ({"rates": 40 * Hz}, "P.rates[0], which was 30 and is 40"),
+    "rates by an expression": ({"rates": "30*Hz*(1 + i)"}, "rates of P exists in one of the two networks only"),
+    "spike times": ({"times": (1, 3)}, "K.spike_time[1], which was 0.002 and is 0.003"),
+    "background": ({"inputs": 4}, "size and rate of input of E, number 1 was (3, 4.0) and is (4, 4.0)"),
+    "regular code": ({"regular": "m = 0.4*m"}, "computes with 0.4, and did with 0.5"),
+    "time step": ({"regular_dt": 2 * ms}, "time step of regular code of E, number 1 was 0.001 and is 0.002"),
+    "order": ({"order": 1}, "slot (when, order, active)"),
+    "subgroup": ({"ends": slice(0, 5)}, "target of S was E[0:6] and is E[0:5]"),
+    "link": ({"extra": partial(linked_group, first=1)}, "index of the link L.tau_m differs: value 0 was 0 and is 1"),
+    "removed": ({"extra": None}, "of L exists in one of the two networks only"),
+    "code": (
+        {"extra": lambda cells, _: cells.run_regularly("v += 1*mV", dt=1 * ms)},
+        "in one of the two networks only",
+    ),
+    "another input": (
+        {"extra": lambda cells, _: PoissonInput(cells, "g", 2, 1 * Hz, weight=1 * mV)},
+        "in one of the two networks only",
+    ),
+    "synapses without any": (
+        {"extra": lambda cells, _: Synapses(cells, cells, "w : volt", on_pre="g_post += w", name="late")},
+        "exists in one of the two networks only",
+    ),
+    "network operation": (
+        {"extra": lambda *_: NetworkOperation(lambda: None, name="op")},
+        "of L exists in one of the two networks only",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_another_model_is_another_function(what: str) -> None:
+    options, said = CHANGED[what]
+    before = nb.as_circuit(build())
+    certificate = nb.verify(before, build(**options))
+    assert certificate.preserved is False and not certificate.exact
+    assert said in certificate.message, certificate.message
+
+
+def set_clock(network: Network) -> None:
+    network["E"].clock.dt = 0.05 * ms
+
+
+VALUES: dict[str, Callable[[Network], None]] = {
+    "time constant": lambda network: setattr(network["E"], "tau_m", 3 * ms),
+    "delay": lambda network: setattr(network["S"], "delay", 8 * ms),
+    "synaptic parameter": lambda network: setattr(network["S"], "u", 5),
+    "one synapse's": lambda network: network["S"].u.__setitem__(3, 2),
+    "rates": lambda network: setattr(network["P"], "rates", 3 * Hz),
+    "weights of an input": lambda network: network["fromP"].w.__setitem__(2, 2 * mV),
+    "spikes": lambda network: network["K"].set_spikes([0, 1], [1, 3] * ms),
+    "clock": set_clock,
+    "switched off": lambda network: setattr(network["S"], "active", False),
+}
+
+
+@pytest.mark.parametrize("what", VALUES)
+def test_another_value_is_another_function(what: str) -> None:
+    network = build()
+    before = nb.as_circuit(network)
+    assert nb.verify(before).preserved
+    VALUES[what](network)
+    try:
+        assert nb.verify(before, network).preserved is False
+        assert nb.verify(before).preserved is False
+    finally:
+        network["E"].clock.dt = 0.1 * ms
+
+
+def test_states_count_if_asked_for() -> None:
+    network = build()
+    network["E"].v, network["E"].g = "10*mV*rand()", "3*mV*rand()"
+    before = nb.as_circuit(network)
+    result = nb.balance(network)
+    result.apply()
+    assert nb.verify(before, network, states=True).preserved and np.ptp(result.scale["E"]) > 0.1
+    network["E"].v[2] *= 1.5
+    assert nb.verify(before, network).preserved
+    certificate = nb.verify(before, network, states=True)
+    assert certificate.preserved is False and "E.v[2]" in certificate.message
+    network["E"].v[2] = 0 * mV
+    assert "E.v[2] went from" in nb.verify(before, network, states=True).message
+
+
+def test_what_moves_in_synapses_and_is_no_weight_is_compared() -> None:
+    def plastic() -> Network:
+        start_scope()
+        cells = NeuronGroup(3, "dx/dt = (I - x)/(10*ms) : 1\nI : 1", method="euler", name="E")
+        model = "w : 1\nlargest : 1\nI_post = clip(w, 0, largest)*x_pre : 1 (summed)"
+        synapses = Synapses(cells, cells, model, name="S")
+        synapses.connect(condition="i != j")
+        synapses.w, synapses.largest = [1, 2, 3, 4, 5, 6], 4
+        return Network(cells, synapses)
+
+    network = plastic()
+    before = nb.as_circuit(network)
+    result = nb.balance(network)
+    result.apply()
+    assert nb.verify(before, network).preserved
+    largest = np.array(network["S"].largest)
+    assert np.ptp(largest) > 0.1
+    network["S"].largest = 4
+    assert nb.verify(before, network).preserved is False
+
+
+@pytest.mark.parametrize("promoted", ["tau", "5*ms", "both"])
+@pytest.mark.parametrize("same", [True, False])
+def test_a_constant_is_the_same_as_a_parameter_of_this_value_everywhere(promoted: str, same: bool) -> None:
+    before = nb.as_circuit(build(extra=None))
+    cells = CELLS
+    if promoted != "5*ms":
+        cells = cells.replace("/tau :", "/own_tau :") + "own_tau : second\n"
+    if promoted != "tau":
+        cells = cells.replace("/(5*ms)", "/decay") + "decay : second\n"
+    network = build(cells=cells, extra=None)
+    if promoted != "5*ms":
+        network["E"].own_tau = 10 * ms
+    if promoted != "tau":
+        network["E"].decay = 5 * ms
+    if not same:
+        variable = network["E"].decay if promoted == "5*ms" else network["E"].own_tau
+        variable[3] *= 1.25
+    certificate = nb.verify(before, network)
+    assert certificate.preserved is same
+    assert same or "[3]" in certificate.message
+    back = nb.verify(nb.as_circuit(network), build(extra=None))
+    assert back.preserved is same
+
+
+def test_a_parameter_that_the_simulation_changes_is_no_constant() -> None:
+    before = nb.as_circuit(build(extra=None))
+    cells = CELLS.replace("/tau :", "/own_tau :") + "own_tau : second\n"
+    network = build(cells=cells, reset="v = Vr\nown_tau = 2*own_tau", extra=None)
+    network["E"].own_tau = 10 * ms
+    assert nb.verify(before, network).preserved is False
+    network = build(cells=cells, extra=lambda group, _: group.run_regularly("own_tau = own_tau/2", dt=5 * ms))
+    network["E"].own_tau = 10 * ms
+    assert nb.verify(before, network).preserved is False
+
+
+def test_how_it_is_written_does_not_matter() -> None:
+    before = nb.as_circuit(build())
+    cells = CELLS.replace("(g + I*drive(t) - v)/tau", "((g  +  I*drive(t)) - v) / tau")
+    assert nb.verify(before, build(cells=cells, threshold="(v>Vt)")).preserved
+    other_order = CELLS.replace("g + I*drive(t)", "I*drive(t) + g")  # rounds the same here, but not in general
+    assert nb.verify(before, build(cells=other_order)).preserved is False
+
+
+def test_functions_are_compared() -> None:
+    def network(gain: Callable[[Any], Any]) -> Network:
+        start_scope()
+        namespace = {"gain": nb_function(gain)}
+        cells = NeuronGroup(
+            2, "dx/dt = (I*gain(t) - x)/(10*ms) : 1\nI : 1", method="euler", name="E", namespace=namespace
+        )
+        synapses = Synapses(cells, cells, "w : 1\nI_post = w*x_pre : 1 (summed)", name="S")
+        synapses.connect(i=[0, 1], j=[1, 0])
+        synapses.w = [1, 2]
+        return Network(cells, synapses)
+
+    def nb_function(python: Callable[[Any], Any]) -> Any:
+        from brian2 import check_units
+
+        return check_units(t=second, result=1)(python)
+
+    def double(t: Any) -> Any:
+        return 2 + 0 * t
+
+    def triple(t: Any) -> Any:
+        return 3 + 0 * t
+
+    before = nb.as_circuit(network(double))
+    assert nb.verify(before, network(double)).preserved
+    certificate = nb.verify(before, network(triple))
+    assert certificate.preserved is False and "the function gain" in certificate.message
+
+
+def test_what_only_looks_does_not_count() -> None:
+    before = nb.as_circuit(build(extra=None))
+    watched = build(extra=lambda cells, _: StateMonitor(cells, "v", record=True, name="look"))
+    assert nb.verify(before, watched).preserved
+
+
+def test_a_network_operation_is_not_compared_and_proves_nothing() -> None:
+    def nothing() -> None:
+        pass
+
+    def operated(*_: Any) -> BrianObject:
+        return NetworkOperation(nothing, name="op")
+
+    network = build(extra=operated)
+    before = nb.as_circuit(network)
+    certificate = nb.verify(before, network)
+    assert certificate.preserved is None
+    assert any("a network operation runs Python code" in line for line in certificate.not_compared)
+    assert nb.verify(before, build(extra=operated)).preserved is None
+
+
+def test_the_script_says_what_its_names_mean_now() -> None:
+    start_scope()
+    cells = NeuronGroup(2, "dx/dt = (I - x)/tau : 1\nI : 1", method="euler", name="E")
+    synapses = Synapses(cells, cells, "w : 1\nI_post = w*x_pre : 1 (summed)", name="S")
+    synapses.connect(i=[0, 1], j=[1, 0])
+    synapses.w = [1, 2]
+    network = Network(cells, synapses)
+    tau = 10 * ms
+    before, given = nb.as_circuit(network), nb.as_circuit(network, namespace={"tau": tau})
+    assert nb.verify(before, network).preserved
+    tau = 3 * ms
+    assert nb.verify(before, network).preserved is False
+    assert nb.verify(before).preserved is False
+    assert nb.verify(given, network).preserved  # looked up where it was said, not in the script
+
+
+# Where another rule changes all weights
+
+
+def plastic_weights_only() -> tuple[Network, Any]:
+    start_scope()
+    rng = np.random.default_rng(2)
+    cells = NeuronGroup(
+        8,
+        "dv/dt = (drive + g - v)/(10*ms) : volt\ndg/dt = -g/(5*ms) : volt\ndrive : volt\ntheta : volt\na : volt",
+        threshold="v > theta", reset="v = 0*mV", method="exact", name="E",
+    )  # fmt: skip
+    cells.theta, cells.a, cells.drive = 10 * mV, 1 * mV, rng.uniform(9, 15, 8) * mV
+    synapses = Synapses(
+        cells, cells,
+        "w : 1\ndx_pre_trace/dt = -x_pre_trace/(20*ms) : 1 (event-driven)\n"
+        "dx_post_trace/dt = -x_post_trace/(20*ms) : 1 (event-driven)",
+        on_pre="g_post += w*a_pre\nx_pre_trace += 0.02\nw *= 1 - x_post_trace",
+        on_post="x_post_trace += 0.02\nw *= 1 + x_pre_trace", name="S",
+    )  # fmt: skip
+    synapses.connect(condition="i != j")
+    synapses.w = rng.lognormal(0, 0.7, 56)
+    network = Network(cells, synapses)
+    plasticity = nb.Plasticity(network, nb.NormalizedFlow(rate=60 / second), dt=2 * ms)
+    network.add(plasticity)
+    network.run(30 * ms)
+    return network, plasticity
+
+
+def test_where_another_rule_changes_all_weights_it_says_what_is_proven() -> None:
+    network, plasticity = plastic_weights_only()
+    certificate = nb.verify(plasticity.before, network)
+    assert certificate.preserved is None and not certificate.exact
+    assert "weights cannot be compared; proven is the rest: by the equations" in certificate.message
+    assert "(3 of them covariant)" in certificate.message
+    assert "weights of S, which something else changes too" in certificate.not_compared
+    np.testing.assert_allclose(certificate.scale["E"], plasticity["E"].scale[:], rtol=1e-12)
+    assert np.ptp(plasticity["E"].scale[:]) > 0.05
+
+
+@pytest.mark.parametrize("variable", ["theta", "drive", "a"])
+def test_constants_must_have_moved_by_the_emitted_scales(variable: str) -> None:
+    network, plasticity = plastic_weights_only()
+    getattr(network["E"], variable)[:] *= 2  # a rescaling of its own, but not the one that was emitted
+    assert nb.verify(plasticity.before, network).preserved is False
