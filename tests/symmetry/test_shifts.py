@@ -127,8 +127,8 @@ def test_synapses_that_know_potentials() -> None:
     assert measured(spiking(on_pre=("g_post += w", "v_post = El"))) == LEVELS  # a constant of that value
     assert measured(spiking(on_pre=("g_post += w", "v_post = -70*mV"))) == set()
     assert measured(spiking(on_pre=("g_post += w", "v_post = w"))) == set()
-    assert measured(spiking(on_pre=("g_post += w*(v_post - Vr_post)",))) == LEVELS
-    assert measured(spiking(on_pre=("g_post += w*v_post",))) == set()
+    assert measured(spiking(on_pre=("g_post += w*int(v_post > Vr_post)",))) == LEVELS
+    assert measured(spiking(on_pre=("g_post += w*int(v_post > 0)",))) == set()
 
 
 def test_a_constant_that_the_model_writes_is_no_origin() -> None:
