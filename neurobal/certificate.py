@@ -20,8 +20,8 @@ from neurobal.changes import STATES, changes, equations, first_difference, not_c
 from neurobal.circuit import Circuit
 from neurobal.description import check_same_model
 from neurobal.errors import DifferentModelError, InvalidInputError, NotFiniteError
+from neurobal.exactness import doubts_of_exactness
 from neurobal.fitting import fit
-from neurobal.rounding import doubts_of_exactness
 
 Array: TypeAlias = np.ndarray
 
@@ -149,10 +149,8 @@ def certify(
     doubts = doubts_of_exactness(before, log_scale) if exact and fits else []
     exact = exact and not doubts
     if fits:
-        message = (
-            f"{_verdict(before, blind)} (basis: {before.basis}; residual {changed.residual:.1e} <= {tolerance:.0e}"
-        )
-        message += (", bit-exact)" if exact else ")") + _reservations(doubts, missing)
+        message = f"{_verdict(before, blind)} (basis: {before.basis}; residual {changed.residual:.1e} <= "
+        message += f"{tolerance:.0e}{', bit-exact' if exact else ''}){_reservations(doubts, missing)}"
     elif not changed.signs:
         message = f"function NOT preserved: signs or zeros changed ({first_difference(before, after, states=states)})"
     else:

@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.balancing",),
     ("neurobal.result",),
     ("neurobal.certificate", "neurobal.comparison"),
-    ("neurobal.changes",),
+    ("neurobal.changes", "neurobal.exactness"),
     ("neurobal.formulation", "neurobal.rounding"),
     ("neurobal.adapters", "neurobal.unbalanceable"),
     ("neurobal.solvers",),

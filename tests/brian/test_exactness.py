@@ -10,7 +10,7 @@ from brian2 import BrianObject, Function, Network, NeuronGroup, StateMonitor, Sy
 
 import neurobal as nb
 from neurobal.brian.network.symmetries import symmetries
-from neurobal.rounding import doubts_of_exactness
+from neurobal.exactness import doubts_of_exactness
 
 N = 8
 DRIVEN = "dx/dt = (k - x + I)/(10*ms) : 1\nI : 1\nk : 1\nc : 1\n"
