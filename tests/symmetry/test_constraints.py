@@ -205,7 +205,15 @@ def test_values_that_matter_are_assumed() -> None:
 
 
 def test_powers_that_are_not_exact() -> None:
-    for power, exact in (("2", True), ("1", True), ("0.5", True), ("3", False), ("-1", True), ("-2", False), ("1.5", False)):
+    for power, exact in (
+        ("2", True),
+        ("1", True),
+        ("0.5", True),
+        ("3", False),
+        ("-1", True),
+        ("-2", False),
+        ("1.5", False),
+    ):
         found = Symmetries(rates(f"r := x**({power})", sends="w*r_pre"))
         assert (not found.inexact) == exact, power
         assert found.groups["E"].inexact == found.inexact
@@ -214,7 +222,14 @@ def test_powers_that_are_not_exact() -> None:
 
 @pytest.mark.parametrize(
     ("rate", "exact"),
-    [("x*inp/k", True), ("x*x*x/k/k", False), ("k*k/x/x/x*x*x", True), ("k*k/x/x/x*x", False), ("x/k/k", True), ("x**3/k**2", False)],
+    [
+        ("x*inp/k", True),
+        ("x*x*x/k/k", False),
+        ("k*k/x/x/x*x*x", True),
+        ("k*k/x/x/x*x", False),
+        ("x/k/k", True),
+        ("x**3/k**2", False),
+    ],
 )
 def test_products_that_integrators_write_as_powers(rate: str, exact: bool) -> None:
     found = Symmetries(rates(f"dy/dt = {rate} - y", variables="k"))

@@ -94,8 +94,8 @@ def _statement(owner: str, line: str, code: str) -> Statement:
 def _units(lines: tuple[str, ...], variables: str, discrete: str) -> dict[str, str]:
     states = [match[1] for line in lines if (match := re.match(r"d(\w+)/dt =", line))]
     defined = [line.split()[0] for line in lines if " := " in line]
-    units = {name: "1" for name in (*states, *defined, *variables.split())}
-    return units | {name: "integer" for name in discrete.split()}
+    units = dict.fromkeys((*states, *defined, *variables.split()), "1")
+    return units | dict.fromkeys(discrete.split(), "integer")
 
 
 def _variables(part: GroupModel | SynapsesModel, seen_from: str) -> dict[str, Reference]:
