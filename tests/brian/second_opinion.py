@@ -27,7 +27,6 @@ Array = np.ndarray
 Key = tuple[str, str]
 State = dict[Key, Array]
 
-OWN_NAMES = {"lastspike", "lastupdate", "delay"}  # Brian2's own numbers
 EPSILON = 1e-4  # of log λ, in central differences
 SEEN = 1e-8  # smaller derivatives are errors of the differences
 ZERO = 1e-4  # smaller singular values are zero, of equations whose largest coefficient is 1
@@ -137,7 +136,7 @@ class Steps:
 
 
 def movable(owner: Group) -> list[tuple[str, ArrayVariable]]:
-    """The arrays of numbers, one for each neuron or synapse, that are not Brian2's own."""
+    """The arrays of numbers, one for each neuron or synapse, that the model declares: not Brian2's own."""
     return [
         (name, variable)
         for name, variable in owner.variables.items()
@@ -145,7 +144,7 @@ def movable(owner: Group) -> list[tuple[str, ArrayVariable]]:
         and getattr(variable.owner, "name", None) == owner.name
         and not variable.scalar
         and np.issubdtype(variable.dtype, np.floating)
-        and not (name.startswith("_") or name in OWN_NAMES)
+        and name in owner.equations
     ]
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
+from brian2 import Synapses, mV
 from brian2.core.base import BrianObject
-from corpus import CORPUS, Case, lif_parameters, linear
+from corpus import CORPUS, INPUT, LEVELS, LIF, Case, N, lif, lif_parameters, linear, rates
 from second_opinion import Directions, Steps
 
 from neurobal.brian.network.symmetries import symmetries
@@ -54,6 +55,40 @@ def check(objects: Sequence[BrianObject]) -> None:
 )
 def test_equations_and_numbers_give_the_same_powers(case: Case) -> None:
     check(case.build())
+
+
+def a_name_of_a_block_that_the_script_has_too() -> list[BrianObject]:
+    objects = rates(INPUT + "r = clip(x, 0, inf) : 1", z=0.0)
+    objects[0].run_regularly("z = 0.5\nx = x + z")
+    return objects
+
+
+def names_that_brian_uses_itself() -> list[BrianObject]:
+    return rates(
+        INPUT + "j = 2*x : 1\nlastspike : 1\nr = lastspike*clip(x, 0, inf)/(1 + j**2) : 1", lastspike=np.ones(N)
+    )
+
+
+def potentials_summed_over_synapses() -> list[BrianObject]:
+    """Two synapses a neuron: in coordinates of the origin El, their sum is not what it was."""
+    levels = LEVELS.replace("El : volt (constant)\n", "")
+    objects = lif(LIF.replace("+ g", "+ g + (vs - v)/10") + levels + "vs : volt", El=-70 * mV)
+    summing = Synapses(objects[0], objects[0], "vs_post = v_post : volt (summed)", name="P")
+    summing.connect(i=[*range(N), *range(N)], j=[*range(N), *range(1, N), 0])
+    return [*objects, summing]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        a_name_of_a_block_that_the_script_has_too,
+        names_that_brian_uses_itself,
+        pytest.param(potentials_summed_over_synapses, marks=pytest.mark.slow),
+    ],
+    ids=lambda build: build.__name__,
+)
+def test_models_that_were_certified_wrongly_once(build: Callable[[], list[BrianObject]]) -> None:
+    check(build())
 
 
 def test_numbers_contradict_a_wrong_power() -> None:
