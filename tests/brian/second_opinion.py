@@ -137,6 +137,7 @@ class Steps:
 
 def movable(owner: Group) -> list[tuple[str, ArrayVariable]]:
     """The arrays of numbers, one for each neuron or synapse, that the model declares: not Brian2's own."""
+    declared = {*owner.equations, *(getattr(owner, "event_driven", None) or ())}
     return [
         (name, variable)
         for name, variable in owner.variables.items()
@@ -144,7 +145,7 @@ def movable(owner: Group) -> list[tuple[str, ArrayVariable]]:
         and getattr(variable.owner, "name", None) == owner.name
         and not variable.scalar
         and np.issubdtype(variable.dtype, np.floating)
-        and name in owner.equations
+        and name in declared
     ]
 
 
