@@ -172,8 +172,9 @@ class Directions:
 
     def _add(self, spread: float) -> bool:
         """Equations of one random state; False if some spike is too close to a step of time in it."""
+        wide = {synapses.name for synapses in self.steps.synapses}  # so that some run into their bounds
         state = {
-            key: self.moved(key, array, self.steps.rng.uniform(-spread, spread, array.shape))
+            key: self.moved(key, array, self.steps.rng.uniform(-spread, spread, array.shape) * (1 + (key[0] in wide)))
             for key, array in self.steps.restored().items()
         }
         eta = self.steps.rng.uniform(0.5, 1.5, len(self.group)) * self.steps.rng.choice([-1, 1], len(self.group))
