@@ -24,9 +24,9 @@ class PrivateName:
 
 # Functions, and attributes of objects.
 ATTRIBUTES = (
-    PrivateName("brian2.core.network", None, "_get_all_objects", "objects, reading, companions: contained ones too"),
+    PrivateName("brian2.core.network", None, "_get_all_objects", "objects, reading, newcomers: contained ones too"),
     PrivateName("brian2.core.network", "Network", "_stored_state", "paired_runs: drop a snapshot that was restored"),
-    PrivateName("brian2.core.base", "BrianObject", "_network", "companions: which network runs; paired_runs: borrow"),
+    PrivateName("brian2.core.base", "BrianObject", "_network", "newcomers: which network runs; paired_runs: borrow"),
     PrivateName(
         "brian2.core.base", "BrianObject", "_clock", "engine, normalization: every dt, by a clock of their own"
     ),

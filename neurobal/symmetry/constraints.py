@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import isfinite
 from typing import NamedTuple
 
 from .expansion import expand
@@ -47,6 +48,12 @@ class Promotion(NamedTuple):
     unit: str = "1"
     literal: bool = False
     role: str = ""
+
+    @property
+    def is_quantity(self) -> bool:
+        """Whether this is a constant with a name or a unit: no plain number, and no scale of a function."""
+        letters = re.search(r"[A-Za-z_]", re.sub(r"\d[eE][+-]?\d", "", self.name))
+        return not self.role and (not self.literal or bool(letters))
 
 
 @dataclass(frozen=True)
@@ -297,7 +304,7 @@ class Builder:
         reference = statement.scope.get(name)
         if not isinstance(reference, Constant) or reference.value is None:
             return None
-        if (statement.place.owner, name) in self.origin.potentials or abs(reference.value) == float("inf"):
+        if (statement.place.owner, name) in self.origin.potentials or not isfinite(reference.value):
             return None
         return Fraction(repr(reference.value))
 

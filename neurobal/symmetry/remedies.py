@@ -7,7 +7,6 @@ an amplitude; then as few of them as possible are kept. What must move then is w
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,7 +16,7 @@ from .model import Constant, Model, Statement
 from .nullspace import ONE, Echelon, Form
 from .obstacles import Obstacle
 from .ties import echelon
-from .weights import find_weights, transmissions
+from .weights import constant_weights, transmissions
 
 
 @dataclass(frozen=True)
@@ -62,15 +61,18 @@ def find_remedy(
     """
     system = constrain(model, population, promote=True)
     promotions = [u for u in system.unknowns() if isinstance(u, Promotion)]
+    undoing = _undoing(model, [*incoming, *outgoing])
     solutions = []
     for order in (1, -1):
         solved = echelon(system.constraints)
-        wishes_in: list[Exponent | Promotion] = [*incoming, *_constant_weights(model, system, population, "post")]
-        wishes_out: list[Exponent | Promotion] = [*outgoing, *_constant_weights(model, system, population, "pre")]
+        wishes_in: list[Exponent | Promotion] = [*incoming]
+        wishes_in += _constant_weights(model, system, population, "post", incoming)
+        wishes_out: list[Exponent | Promotion] = [*outgoing]
+        wishes_out += _constant_weights(model, system, population, "pre", outgoing)
         if not _wish(solved, wishes_in, 1) or not wishes_in:
             return None
         _wish(solved, wishes_out, -1)
-        for promotion in sorted(promotions[::order], key=_cost):
+        for promotion in sorted(promotions[::order], key=lambda p: ((p.owner, p.name) not in undoing, _cost(p))):
             solved.add(Form({promotion: 1}))
         solutions.append([p for p in promotions if solved.value(p) != 0])
     needed = min(solutions, key=len)
@@ -88,25 +90,37 @@ def _cost(promotion: Promotion) -> int:
     if promotion.role:
         return 1
     if promotion.literal:
-        return 2 if re.search(r"[A-Za-z_]", re.sub(r"\d[eE][+-]?\d", "", promotion.name)) else 0
+        return 2 if promotion.is_quantity else 0
     return 3
 
 
-def _constant_weights(model: Model, system: System, population: str, side: str) -> list[Promotion]:
+def _constant_weights(
+    model: Model, system: System, population: str, side: str, weights: Sequence[Exponent]
+) -> list[Promotion]:
     """The constants that take the place of weights in synapses that have none."""
-    constants = []
+    constants: list[Promotion] = []
+    weighted = {weight.owner for weight in weights}
+    promotions = [u for u in system.unknowns() if isinstance(u, Promotion) and u.side == side]
     for projection in model.synapses.values():
-        if side not in sides(projection, population) or find_weights(projection, lambda name: True):
+        if side not in sides(projection, population) or projection.name in weighted:
+            continue
+        own = [p for p in promotions if p.owner == projection.name]
+        names = constant_weights(projection)
+        named = [p for p in own if p.name in names and not p.literal]
+        if named:
+            constants += named
             continue
         lines = transmissions(projection)
         for constraint in system.constraints:
             if constraint.statement in lines:
-                constants += [
-                    u
-                    for u in constraint.form.terms
-                    if isinstance(u, Promotion) and u.owner == projection.name and u.side == side and u not in constants
-                ][:1]
+                constants += [u for u in own if u in constraint.form.terms and u not in constants][:1]
     return constants
+
+
+def _undoing(model: Model, weights: Sequence[Exponent]) -> set[tuple[str, str]]:
+    """Constants that multiply weights, as (owner, name): as parameters they could undo what moves the weights."""
+    weighted = {weight.owner for weight in weights}
+    return {(name, constant) for name in weighted for constant in constant_weights(model.synapses[name])}
 
 
 def _reasons(model: Model, system: System, needed: Sequence[Promotion]) -> tuple[Obstacle, ...]:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .constraints import Exponent, System, constrain, sides
+from .constraints import Exponent, Promotion, System, constrain, sides
 from .declaration import Declared
 from .model import Kind, Model
+from .nullspace import Echelon, Form
 from .shifts import Potentials, find_potentials
 from .ties import Tie, echelon, is_free, tie
 from .weights import Weight, find_weights
@@ -130,16 +131,29 @@ def _weights(model: Model, name: str, declared: Declared, systems: Mapping[str, 
     synapses = model.synapses[name]
     if name in declared.variables:
         return [Weight(declared.variables[name])]
-    solved = {
-        side: echelon(systems[end].constraints)
-        for side, end in (("post", synapses.target), ("pre", synapses.source))
-        if end is not None and end in systems
-    }
+    ends = {side: end for side, end in (("post", synapses.target), ("pre", synapses.source)) if end in systems}
+    solved = {side: echelon(systems[end].constraints) for side, end in ends.items() if end is not None}
+    promoted: dict[str, Echelon] = {}  # made where it is asked for
 
     def moves(variable: str) -> bool:
         return any(is_free(system, Exponent(name, variable, side)) for side, system in solved.items())
 
-    return find_weights(synapses, moves)
+    def could_move(variable: str) -> bool:
+        if not promoted:
+            promoted.update({side: _with_own_constants(model, end) for side, end in ends.items() if end is not None})
+        return any(is_free(system, Exponent(name, variable, side)) for side, system in promoted.items())
+
+    return find_weights(synapses, moves, could_move)
+
+
+def _with_own_constants(model: Model, population: str) -> Echelon:
+    """The constraints as they would be if constants with a name or a unit were parameters; numbers stay numbers."""
+    system = constrain(model, population, promote=True)
+    solved = echelon(system.constraints)
+    for unknown in system.unknowns():
+        if isinstance(unknown, Promotion) and not unknown.is_quantity:
+            solved.add(Form({unknown: 1}))
+    return solved
 
 
 def _sides(model: Model, owner: str, group: str) -> list[str]:

@@ -12,7 +12,8 @@ from brian2 import Network, StateMonitor, device, ms, run, second
 from plastic_rate import QUICK, attached, rate_network, refusal
 
 import neurobal as nb
-from neurobal.brian.network.guarded_constants import GuardedRun, guard
+from neurobal.brian.network.guarded_constants import guard
+from neurobal.brian.network.guarded_runs import GuardedRun
 
 pytestmark = pytest.mark.usefixtures("coarse")
 RULE = nb.NormalizedFlow(rate=QUICK)

@@ -11,5 +11,6 @@ In the order in which one needs the other:
 - ``motion``: which variables move by which powers, as declared or derived.
 - ``reading``: a network as a `Circuit`.
 - ``binding``, ``writing``: from scales of a `Circuit` back to the objects, and how that is undone.
-- ``guarded_constants``: checks before every run that constants are what a symmetry was derived with.
+- ``guarded_runs``: checks before every run, ``guarded_constants``: that constants are what a symmetry was derived with,
+  ``newcomers``: that nothing was added since.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +13,7 @@ from brian2.core.variables import ArrayVariable
 
 from neurobal.brian.network.guarded_constants import guard
 from neurobal.brian.network.motion import Motion
+from neurobal.brian.network.newcomers import warn_of_newcomers
 from neurobal.brian.network.objects import parent
 from neurobal.brian.network.values import check_device, float_array, values_of
 from neurobal.brian.network.writing import Writing
@@ -29,9 +30,11 @@ class BrianBinding:
         groups: Mapping[str, Any],
         synapses: Mapping[str, Synapses],
         motion: Motion,
+        objects: Collection[BrianObject],
         read_again: Callable[[Any], Circuit],
     ) -> None:
         self.groups, self.synapses, self.motion = groups, synapses, motion
+        self.objects = objects  # all that was read, if it is still there
         self._read_again = read_again
 
     def exponents(self) -> Mapping[str, list[float]]:
@@ -67,8 +70,30 @@ class BrianBinding:
         factors, origins = self.log_factors(log_scale)
         changing = {variable for variable in factors if (variable.owner.name, variable.name) in self.motion.changed}
         writing = Writing(factors, origins, changing, dyadic=dyadic)
-        _guard(writing, {**self.groups, **self.synapses}, self.motion.assumed)
+        self._guard(writing)
         return writing
+
+    def _guard(self, writing: Writing) -> None:
+        """Let runs check what the proof rests on while a writing is in effect, even if nobody can undo it."""
+        reference, last_act = weakref.ref(writing), writing.last_act
+
+        def in_effect() -> bool:
+            alive = reference()
+            return last_act.wrote if alive is None else alive.in_effect()
+
+        objects = {**self.groups, **self.synapses}
+        moving = {name: objects[name] for name in (*self.motion.groups, *self.motion.synapses)}
+        removals = (
+            guard(objects, self.motion.assumed, in_effect),
+            warn_of_newcomers(moving, self.objects, "Balance.apply", "revert() it", in_effect),
+        )
+
+        def end() -> None:
+            if not last_act.wrote:
+                for remove in removals:
+                    remove()
+
+        weakref.finalize(writing, end)
 
     def log_factors(
         self, log_scale: Mapping[str, Array]
@@ -90,20 +115,3 @@ class BrianBinding:
                 variable = float_array(synapses, key, "variable")
                 factors[variable] = at_post * h_post[post] + at_pre * h_pre[pre]
         return factors, origins
-
-
-def _guard(writing: Writing, objects: Mapping[str, BrianObject], assumed: Mapping[tuple[str, str], float]) -> None:
-    """Let objects check their constants as long as a writing is in effect, also when nobody could undo it any more."""
-    reference, last_act = weakref.ref(writing), writing.last_act
-
-    def in_effect() -> bool:
-        alive = reference()
-        return last_act.wrote if alive is None else alive.in_effect()
-
-    remove = guard(objects, assumed, in_effect)
-
-    def end() -> None:
-        if not last_act.wrote:
-            remove()
-
-    weakref.finalize(writing, end)

@@ -9,6 +9,7 @@ from typing import Any
 from brian2.core.base import BrianObject
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
+from neurobal.brian.network.guarded_runs import before_runs
 from neurobal.brian.network.names import unit_text
 from neurobal.brian.network.values import constant_value
 from neurobal.errors import NeurobalError, UnknownValuesError
@@ -17,34 +18,19 @@ Constants = Mapping[tuple[str, str], float]
 
 
 @dataclass(frozen=True, eq=False)
-class Check:
+class ConstantsCheck:
     """Constants of one object that have to keep their values while a balancing is ``in_effect``."""
 
     constants: Constants
     in_effect: Callable[[], bool]
 
-
-class GuardedRun:
-    """An object's ``before_run`` that first checks the constants of every balancing that the object takes part in."""
-
-    def __init__(self, obj: BrianObject) -> None:
-        self.obj, self.original = obj, obj.before_run
-        self.checks: list[Check] = []
-
-    def __call__(self, run_namespace: Any) -> None:
-        for check in self.checks:
-            try:
-                check_constants({self.obj.name: self.obj}, check.constants, run_namespace)
-            except NeurobalError:
-                if check.in_effect():
-                    raise
-        self.original(run_namespace)
-
-    def drop(self, check: Check) -> None:
-        """Check these no more; with the last of them the object has its own ``before_run`` again."""
-        self.checks = [other for other in self.checks if other is not check]
-        if not self.checks and self.obj.__dict__.get("before_run") is self:
-            del self.obj.__dict__["before_run"]
+    def __call__(self, obj: BrianObject, run_namespace: Any) -> None:
+        """Raise an error if one of them has another value."""
+        try:
+            check_constants({obj.name: obj}, self.constants, run_namespace)
+        except NeurobalError:
+            if self.in_effect():
+                raise
 
 
 def guard(
@@ -56,21 +42,11 @@ def guard(
     rescaled model is another one. ``in_effect`` says whether scales are other than 1 then: it must hold no reference to
     what decides about the guard's end. Returns the function that takes the checks away again.
     """
-    added: list[tuple[GuardedRun, Check]] = []
-    for owner in dict.fromkeys(owner for owner, _ in assumed if owner in objects):
-        obj = objects[owner]
-        run = obj.__dict__.get("before_run")
-        if not isinstance(run, GuardedRun):
-            run = obj.before_run = GuardedRun(obj)
-        check = Check({key: value for key, value in assumed.items() if key[0] == owner}, in_effect)
-        run.checks.append(check)
-        added.append((run, check))
-
-    def remove() -> None:
-        for run, check in added:
-            run.drop(check)
-
-    return remove
+    owners = dict.fromkeys(owner for owner, _ in assumed if owner in objects)
+    return before_runs(
+        (objects[name], ConstantsCheck({key: value for key, value in assumed.items() if key[0] == name}, in_effect))
+        for name in owners
+    )
 
 
 def check_constants(objects: Mapping[str, BrianObject], assumed: Constants, run_namespace: Any) -> None:

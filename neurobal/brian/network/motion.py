@@ -216,8 +216,6 @@ def _synaptic_motion(
     else:
         symmetry = symmetries.projections[synapses.name]
         weights = tuple(weight.variable for weight in symmetry.weights)
-        for weight in weights:
-            float_array(synapses, weight, "weight")
         powers = {key: (float(post), float(pre)) for key, (post, pre) in symmetry.powers.items() if key not in allowed}
     for weight in weights:
         post, pre = powers.get(weight, (0.0, 0.0))
@@ -225,6 +223,9 @@ def _synaptic_motion(
             post = 1.0  # who assumes a homogeneity assumes that incoming weights move by λ
         powers[weight] = (post, -float(homogeneity[source])) if source in homogeneity else (post, pre)
     powers = {key: (post * (target in movable), pre * (source in movable)) for key, (post, pre) in powers.items()}
+    for weight in weights:
+        if any(powers[weight]):
+            float_array(synapses, weight, "weight")
     if synapses.name not in scaling and not any(any(pair) for pair in powers.values()):
         for end in (source, target):
             if end in scaling:

@@ -48,6 +48,11 @@ class Examined:
         """All that the network consists of and is still there."""
         return brian_objects({*self.groups.values(), *self.synapses.values(), *self.everything})
 
+    def moving(self) -> list[BrianObject]:
+        """The groups and Synapses that move."""
+        motion = self.motion
+        return [*(self.groups[name] for name in motion.groups), *(self.synapses[name] for name in motion.synapses)]
+
 
 def examine(
     network: Any,
@@ -118,7 +123,9 @@ def snapshot(examined: Examined) -> Circuit:
         )
     for connection in synapses.values():
         _add_projections(circuit, connection, motion)
-    circuit.binding = BrianBinding(groups, synapses, motion, partial(_read_again, examined, description))
+    circuit.binding = BrianBinding(
+        groups, synapses, motion, examined.everything, partial(_read_again, examined, description)
+    )
     return circuit
 
 

@@ -12,7 +12,7 @@ from brian2.core.base import BrianObject
 from brian2.core.operations import NetworkOperation
 
 from neurobal.brian.network.motion import Motion
-from neurobal.brian.plasticity.companions import running_with
+from neurobal.brian.network.newcomers import running_with
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError
 
 ALLOW = (

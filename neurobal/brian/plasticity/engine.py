@@ -19,6 +19,7 @@ from brian2.devices.device import RuntimeDevice, get_device
 
 from neurobal.brian.network.guarded_constants import check_constants, guard
 from neurobal.brian.network.motion import Motion
+from neurobal.brian.network.newcomers import running_with, warn_of_newcomers
 from neurobal.brian.network.objects import parent
 from neurobal.brian.network.reading import Examined, examine, snapshot
 from neurobal.brian.plasticity.claims import ALLOW, Claim, check_claims, check_other_rules, names_of, written_alone
@@ -27,12 +28,17 @@ from neurobal.brian.plasticity.initial_costs import largest_power
 from neurobal.brian.plasticity.measuring import CostMeter, RunState
 from neurobal.brian.plasticity.neuron_update import NeuronPass, move_code, reach_of
 from neurobal.brian.plasticity.rule_check import check_rule
-from neurobal.brian.plasticity.run_warnings import warn_if_stiff, warn_of_refused_steps, warn_of_unknown
+from neurobal.brian.plasticity.run_warnings import (
+    warn_if_stiff,
+    warn_of_lost_costs,
+    warn_of_refused_steps,
+    warn_of_unknown,
+)
 from neurobal.brian.plasticity.synapse_update import SynapsePass
 from neurobal.brian.running.clocks import check_steps, seconds
 from neurobal.circuit import Circuit
 from neurobal.cost import Cost, Power
-from neurobal.errors import NeurobalError, NotHomogeneousError, UnknownValuesError, did_you_mean
+from neurobal.errors import NeurobalError, NotFiniteError, NotHomogeneousError, UnknownValuesError, did_you_mean
 from neurobal.rounding import common_step
 from neurobal.rules import GradientFlow, Rule, find_rule
 
@@ -167,21 +173,44 @@ class Plasticity(BrianObject):
         super().before_run(run_namespace)
 
     def after_run(self) -> None:
-        """Warn of steps that were not taken."""
+        """Warn of steps that were not taken, and of costs that were no numbers."""
         if isinstance(get_device(), RuntimeDevice):
+            warn_of_lost_costs(self.name, self._somas, self._what_is_not_finite)
             reach = reach_of(_powers(self._motion), next(iter(self._somas.values())).scale_[:].dtype)
             warn_of_refused_steps(self.name, self.rule, self._somas, reach)
         super().after_run()
 
+    def _what_is_not_finite(self) -> str | None:
+        """Which weights or parameters are no finite numbers now; None if all are."""
+        try:
+            self._read()
+        except NotFiniteError as error:
+            return str(error)
+        return None
+
     def _guard_constants(self) -> None:
-        """Let the network check its constants while scales are not 1, also in runs without this plasticity."""
-        if not self._state.guarded:
-            somas = tuple(self._somas.values())
-            remove = guard(
-                self._owners(), self._motion.assumed, lambda: any(np.any(soma.log_scale_[:]) for soma in somas)
-            )
+        """Let runs check what the proof rests on while scales are not 1, also in runs without this plasticity."""
+        if self._state.guarded:
+            return
+        somas, itself = tuple(self._somas.values()), weakref.ref(self)
+        moving = {obj.name: obj for obj in self._examined.moving()}
+        one = next(iter(moving.values()))
+
+        def moved() -> bool:
+            return any(np.any(soma.log_scale_[:]) for soma in somas)
+
+        def moved_before() -> bool:  # where it runs itself, newcomers are an error
+            plasticity = itself()
+            runs = plasticity is not None and plasticity.active and plasticity in running_with(one)
+            return not runs and moved()
+
+        undo = f"restore() a state from before {self.name}"
+        for remove in (
+            guard(self._owners(), self._motion.assumed, moved),
+            warn_of_newcomers(moving, self._examined.everything, self.name, undo, moved_before),
+        ):
             weakref.finalize(self, remove)
-            self._state.guarded = True
+        self._state.guarded = True
 
     def _add_passes(self, whole: int | None, step: float) -> None:
         """Make what an update consists of: passes over neurons and over synapses; Brian2 sorts them by their order.
