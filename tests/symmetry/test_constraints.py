@@ -98,6 +98,12 @@ LINES: dict[str, list[Powers]] = {
     "x = inp*arctan2(k, m)": [ALL],
     "x = inp*int(x > k)": [{**ALL, "k": 1}],
     "x = exp(0)*inp": [ALL],
+    "x = inp*exp(inp)": NONE,
+    "x = inp*2**inp": NONE,
+    "x = inp*inf**0": [ALL],
+    "x = inp*0**0": [ALL],
+    "x = inp*(x & inp)": NONE,
+    "x = inp if inp > k else k": NONE,
 }
 
 
@@ -234,6 +240,20 @@ def test_powers_that_are_not_exact() -> None:
 def test_products_that_integrators_write_as_powers(rate: str, exact: bool) -> None:
     found = Symmetries(rates(f"dy/dt = {rate} - y", variables="k"))
     assert (not found.inexact) == exact
+
+
+def test_what_neurons_define_is_not_put_into_the_equations_of_synapses() -> None:
+    """Synapses read the value of r; they know nothing of the product that it is."""
+    for lines, sends, exact in (
+        (("r := x*x*x",), "r_pre", True),
+        (("r := x*x*x", "dy/dt = r - y"), "r_pre", False),
+        ((), "x_pre*x_pre*x_pre", False),
+    ):
+        cells = group("E", "dx/dt = (I - x)/tau", *lines, variables="I")
+        sending = synapses("S", "E", "E", f"ds/dt = (w*{sends} - s)/tau", "I_post (summed) = s", variables="w")
+        found = Symmetries(model(cells, sending, constants={"tau": 0.01}))
+        assert found.groups["E"].scalable
+        assert (not found.inexact) == exact, (lines, sends)
 
 
 # ------------------------------------------------------------------------------------------- synapses and their ends

@@ -397,3 +397,47 @@ def test_a_remedy_lets_everything_move(build: Callable[[], Model]) -> None:
     answer = after.groups["E"]
     assert answer.scalable and answer.homogeneity == 1 and not answer.origins
     assert after.remedy("E") is None and not after.obstacles("E")
+
+
+def promoted(network: Model) -> set[str]:
+    """Everything that a remedy makes a parameter."""
+    remedy = Symmetries(network).remedy("E")
+    return set() if remedy is None else {line.split(" : ")[0] for change in remedy.changes for line in change.new_lines}
+
+
+def test_a_remedy_lets_alone_what_may_stay() -> None:
+    """The second line sends a constant to h, which nothing reads; o is the only constant that x is compared with."""
+    cells = group("E", "dx/dt = (I + o - x)/tau", "dh/dt = -h/tau", variables="I")
+    sending = synapses("S", "E", "E", "I_post (summed) = w*x_pre", "h_post += c", variables="w")
+    other = synapses("F", "G", "G", "I_post += c")
+    network = model(cells, group("G", variables="I"), sending, other, constants={**TAU, "o": 1.0, "c": 2.0})
+    assert promoted(network) == {"o"}
+
+
+def test_new_names_avoid_those_in_use() -> None:
+    cells = group("E", "dv/dt = (g - v)/tau", "dg/dt = -g/tau", "if v > Vt", variables="Vt a a2")
+    network = model(cells, synapses("S", "E", "E", "g_post += w", variables="w"), constants=TAU)
+    assert promoted(network) == {"a3"}
+
+
+def test_numbers_in_synapses_become_weights() -> None:
+    cells = group("E", "dv/dt = (g - v)/tau", "dg/dt = -g/tau", "if v > Vt", variables="Vt a")
+    sending = synapses("S", "E", "E", "g_post += 2*mV*a_pre", "g_post += 0.5*nS/ms*a_pre", "g_post += 2*mV*a_pre")
+    network = model(cells, sending, constants=TAU)
+    remedy = Symmetries(network).remedy("E")
+    assert remedy is not None
+    [change] = remedy.changes
+    assert set(change.new_lines) == {
+        "w : volt (constant)",
+        "w2 : siemens/second (constant)",
+        "w3 : volt (constant)",
+    }
+    assert set(change.values) == {"S.w = 2 * mV", "S.w2 = 0.5 * nS / ms", "S.w3 = 2 * mV"}
+
+
+@pytest.mark.parametrize("output", ["arctan2(x, 1)", "exp(x)*exp(-x)*k"])
+def test_functions_without_a_scale_have_no_remedy(output: str) -> None:
+    cells = group("E", "dx/dt = (I - x)/tau", f"r := {output}", variables="I k")
+    network = model(cells, summed("S", "E", "E", "r"), constants=TAU)
+    remedy = Symmetries(network).remedy("E")
+    assert remedy is None or Symmetries(changed(network, Symmetries(network), "E")).groups["E"].scalable

@@ -18,12 +18,13 @@ def spiking(
     reset: str = "v = Vr",
     variables: str = "Vt Vr k",
     on_pre: tuple[str, ...] = ("g_post += w",),
+    synapses_name: str = "S",
     **constants: float,
 ) -> Model:
     """Integrate-and-fire neurons with one resting potential for all, and more lines."""
     equations = f"dv/dt = ({leak} + g)/tau", "dg/dt = -g/taus"
     cells = group("E", *equations, "if v > Vt", reset, *lines, variables=variables)
-    return model(cells, synapses("S", "E", "E", *on_pre, variables="w"), constants={**CONSTANTS, **constants})
+    return model(cells, synapses(synapses_name, "E", "E", *on_pre, variables="w"), constants={**CONSTANTS, **constants})
 
 
 def measured(network: Model, constant: str = "El") -> set[str]:
@@ -129,6 +130,12 @@ def test_synapses_that_know_potentials() -> None:
     assert measured(spiking(on_pre=("g_post += w", "v_post = w"))) == set()
     assert measured(spiking(on_pre=("g_post += w*int(v_post > Vr_post)",))) == LEVELS
     assert measured(spiking(on_pre=("g_post += w*int(v_post > 0)",))) == set()
+
+
+@pytest.mark.parametrize("name", ["A", "S"])
+def test_a_constant_of_synapses_is_no_origin(name: str) -> None:
+    network = spiking(on_pre=("g_post += w", "v_post = E0"), synapses_name=name, E0=-0.07)
+    assert measured(network, "El") == LEVELS
 
 
 def test_a_constant_that_the_model_writes_is_no_origin() -> None:
