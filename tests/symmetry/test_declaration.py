@@ -101,6 +101,6 @@ def test_synapses_of_which_nothing_moves_are_none() -> None:
 def test_a_declaration_against_the_equations_is_contradicted_there() -> None:
     found = Symmetries(two_groups())
     [said] = found.contradictions({"R": ("w", 1, 1)})
-    assert said.startswith("`r := clip(y, 0, 1)`") or said.startswith("`I_post (summed) = w*r_pre`")
+    assert said.startswith(("`r := clip(y, 0, 1)`", "`I_post (summed) = w*r_pre`"))
     assert len(found.declare({"R": ("w", 1, 1)}).contradicting) == 1
     assert found.declare({"R": ("w", 1, 1)}).projections["R"].weights[0].b == 1
