@@ -150,7 +150,7 @@ def test_what_moves_is_no_constant(stored: Stored | None) -> None:
     constant = model(lines=LINES | {"threshold of E": (replace(CROSSING, operands=(1.0,)),)})
     moving = {k: v for k, v in model().stored.items() if k != THETA} | ({} if stored is None else {THETA: stored})
     for before, after in ((model(stored=moving), constant), (constant, model(stored=moving))):
-        with pytest.raises(DifferentModelError, match="E.theta moves or changes in one of the two networks"):
+        with pytest.raises(DifferentModelError, match=r"E\.theta moves or changes in one of the two networks"):
             check_same_model(before, after)
 
 
@@ -249,6 +249,16 @@ def test_what_is_not_compared_is_listed_once() -> None:
     )
     assert nb.verify(circuit(model()), circuit(None)).not_compared == ("all but weights and parameters",)
     assert nb.verify(circuit(None), circuit(None)).not_compared == ()
+
+
+def test_scales_that_were_emitted_are_taken_only_where_no_weight_can_be_compared() -> None:
+    before = circuit(model())
+    before.emitted = lambda: {"E": np.zeros(3)}
+    after = before.rescaled({"E": np.log([2.0, 4.0, 0.125])})
+    certificate = nb.verify(before, after)
+    assert certificate.preserved and np.allclose(certificate.scale["E"], [2.0, 4.0, 0.125])
+    before.uncertified = frozenset(["S"])
+    assert nb.verify(before, after).preserved is False  # u has moved, and nothing was emitted
 
 
 # ------------------------------------------------------------------------------------------------------- log-ratios

@@ -194,7 +194,8 @@ def test_a_constant_without_a_known_value_is_no_exponent() -> None:
     network = rates("r := x**c", sends="w*r_pre", c=3.0)
     for part in (*network.groups.values(), *network.synapses.values()):
         for statement in part.statements:
-            statement.scope["c"] = Constant("c", None, promotable=True)  # type: ignore[index]
+            if "c" in statement.scope:
+                statement.scope["c"] = Constant("c", None, promotable=True)  # type: ignore[index]
     expect(network)
 
 

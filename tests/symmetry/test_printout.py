@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from written import group, model, synapses
 
-from neurobal.symmetry.model import GroupModel, Model, SynapsesModel
+from neurobal.symmetry.model import Constant, GroupModel, Model, SynapsesModel
 from neurobal.symmetry.symmetries import Symmetries
 
 TAU = {"tau": 0.01}
@@ -371,8 +371,8 @@ def changed(network: Model, found: Symmetries, name: str) -> Model:
     for part in (*network.groups.values(), *network.synapses.values()):
         lines, stored = [s.text for s in part.statements], " ".join(part.units)
         for reference in (r for s in part.statements for r in s.scope.values()):
-            if getattr(reference, "promotable", False):
-                constants[reference.name] = reference.value  # type: ignore[union-attr]
+            if isinstance(reference, Constant) and reference.promotable:
+                constants[reference.name] = reference.value
         if part.name in changes:
             change = changes[part.name]
             for _place, old, new in change.replaced:
@@ -412,6 +412,13 @@ def test_a_remedy_lets_alone_what_may_stay() -> None:
     other = synapses("F", "G", "G", "I_post += c")
     network = model(cells, group("G", variables="I"), sending, other, constants={**TAU, "o": 1.0, "c": 2.0})
     assert promoted(network) == {"o"}
+
+
+def test_constants_that_are_weights_become_parameters_beside_weights_that_exist() -> None:
+    cells = group("E", "dx/dt = (I + J - x)/tau", variables="I J")
+    other = synapses("T", "E", "E", "J_post (summed) = c*x_pre")
+    for first, second in ((summed("S", "E", "E", "x"), other), (other, summed("S", "E", "E", "x"))):
+        assert promoted(model(cells, first, second, constants={**TAU, "c": 2.0})) == {"c"}
 
 
 def test_new_names_avoid_those_in_use() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from written import group, model, synapses
 
@@ -141,14 +143,10 @@ def test_a_constant_of_synapses_is_no_origin(name: str) -> None:
 def test_a_constant_that_the_model_writes_is_no_origin() -> None:
     network = spiking("v += k")
     shared = Constant("El", -0.07, promotable=True, stored=("E", "El"))
-    scope = {**network.groups["E"].statements[0].scope, "El": shared}
-    for index, statement in enumerate(network.groups["E"].statements):
-        network.groups["E"].statements[index] = type(statement)(
-            statement.place, statement.text, statement.operation, statement.expression, scope, statement.target
-        )
+    statements = network.groups["E"].statements
+    statements[:] = [replace(s, scope={**s.scope, "El": shared}) for s in statements]
     assert measured(network) == LEVELS
-    last = network.groups["E"].statements[-1]
-    network.groups["E"].statements.append(type(last)(last.place, "El += 0", "+=", "0", scope, "El"))
+    statements.append(replace(statements[-1], text="El += 0", expression="0", target="El"))
     assert measured(network) == set()
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from neurobal.symmetry.expressions import STANDARD_FUNCTIONS, Function
 from neurobal.symmetry.model import (
@@ -69,10 +70,14 @@ def model(*parts: GroupModel | SynapsesModel, constants: Mapping[str, float | No
                 if end in network.groups:
                     scope |= {f"{n}_{side}": v for n, v in _variables(network.groups[end], side).items()}
         part.parameters = {v.name for v in own[part.name].values() if v.kind is Kind.PARAMETER}
-        part.statements = [
-            Statement(s.place, s.text, s.operation, s.expression, scope, s.target, s.block) for s in part.statements
-        ]
+        part.statements = [replace(s, scope=_used(scope, s)) for s in part.statements]
     return network
+
+
+def _used(scope: Mapping[str, Reference], statement: Statement) -> dict[str, Reference]:
+    """What the names of one statement stand for."""
+    names = re.findall(r"[A-Za-z_]\w*", f"{statement.target} {statement.expression}")
+    return {name: scope[name] for name in names if name in scope}
 
 
 def _statement(owner: str, line: str, code: str) -> Statement:
