@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 from written import group, model, synapses
 
-from neurobal.symmetry.model import Constant, Model, Pin
+from neurobal.symmetry.model import Constant, Kind, Model, Pin, Variable
 from neurobal.symmetry.nullspace import Echelon, Form
 from neurobal.symmetry.symmetries import Symmetries
 
@@ -174,6 +174,20 @@ def test_a_line_that_cannot_be_read_lets_nothing_move_that_it_mentions() -> None
     expect(rates("k = m if m else 0", variables="k m"), ALL)
     expect(rates("k = (m", variables="k m"), ALL)
     expect(rates("x = (c", c=1.0))
+
+
+def test_a_variable_that_belongs_to_another_group_stands_still() -> None:
+    """A link: E reads z of F as if it were its own."""
+    cells = group("E", "dx/dt = (I + z - x)/tau", variables="I")
+    other = group("F", variables="z")
+    for name, powers in (("F", []), ("E", [{"x": 1, "I": 1, "z": 1, "S.w[post]": 1, "S.w[pre]": -1}])):
+        sending = synapses("S", "E", "E", "I_post (summed) = w*x_pre", variables="w")
+        network = model(cells, other, sending, constants={"tau": 0.01})
+        first = network.groups["E"].statements[0]
+        linked = Variable(name, "z", Kind.PARAMETER)
+        network.groups["E"].statements[0] = replace(first, scope={**first.scope, "z": linked})
+        expect(network, *powers)
+        cells = group("E", "dx/dt = (I + z - x)/tau", variables="I")
 
 
 def test_a_pin_holds_one_variable() -> None:
