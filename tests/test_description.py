@@ -111,6 +111,10 @@ FACTS = model().facts
             {"facts": {**FACTS, "delay of S": np.array([1.0, 3.0, np.nan])}},
             "the delay of S differs: value 1 was 2 and is 3",
         ),
+        (
+            {"facts": {**FACTS, "delay of S": np.array([0.5, 3.0, np.nan])}},
+            "the delay of S differs: value 0 was 1 and is 0.5",
+        ),
         ({"facts": {**FACTS, "delay of S": np.ones(4)}}, "the delay of S had 3 values and has 4"),
         ({"facts": {**FACTS, "order": "early"}}, "the order exists in one of the two networks only"),
         (

@@ -448,3 +448,19 @@ def test_functions_without_a_scale_have_no_remedy(output: str) -> None:
     network = model(cells, summed("S", "E", "E", "r"), constants=TAU)
     remedy = Symmetries(network).remedy("E")
     assert remedy is None or Symmetries(changed(network, Symmetries(network), "E")).groups["E"].scalable
+
+
+def test_questions_may_be_asked_twice() -> None:
+    """x - c has no remedy: the differences are sent, too."""
+    cells = group("E", "dx/dt = (I - x)/tau", "r := int(x) + exp(x)*k", variables="I k")
+    found = Symmetries(model(cells, summed("S", "E", "E", "r"), constants=TAU))
+    first = found.obstacles("E")
+    assert first and found.obstacles("E") == first
+    assert found.contradicting == () and found.unread == ()
+
+
+def test_inputs_have_neither_obstacles_nor_remedies() -> None:
+    inputs = group("P", "dx/dt = (I + c - x)/tau", variables="I", fixed="its spikes are given")
+    found = Symmetries(model(inputs, summed("S", "P", "P", "x"), constants={**TAU, "c": 1.0}))
+    assert found.obstacles("P") == [] and found.remedy("P") is None
+    assert found.groups["P"].fixed == "its spikes are given" and not found.groups["P"].scalable

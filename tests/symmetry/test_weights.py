@@ -14,6 +14,7 @@ LINES: dict[tuple[str, ...], Found] = {
     # what is sent
     ("I_post (summed) = w*x_pre",): [("w", ())],
     ("g_post += w*x_pre",): [("w", ())],
+    ("g_post += x_pre*w",): [("w", ())],
     ("I_post (summed) = x_pre",): [],
     ("g_post += c*x_pre",): [],
     ("g_post += w*x_pre", "I_post (summed) = w*x_pre"): [("w", ())],
