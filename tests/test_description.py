@@ -139,10 +139,10 @@ def test_a_parameter_that_is_a_constant_in_the_other_model() -> None:
         check_same_model(before, after)
         assert nb.verify(circuit(before), circuit(after)).preserved
     other = model(lines=LINES | {"threshold of E": (replace(CROSSING, operands=(2.0,)),)})
-    for before, after in ((model(), other), (other, model())):
+    for before, after, said in ((model(), other, "was 1 and is 2"), (other, model(), "was 2 and is 1")):
         certificate = nb.verify(circuit(before), circuit(after))
         assert certificate.preserved is False
-        assert "E.theta[0], which was" in certificate.message
+        assert f"E.theta[0], which {said}" in certificate.message
 
 
 @pytest.mark.parametrize(
@@ -219,6 +219,15 @@ def test_states_count_where_asked_for(value: list[float], same: bool) -> None:
     assert unasked.not_compared == ("states (states=True compares them): E.v",)
     assert asked.not_compared == () if same else True
     assert "not compared" not in unasked.message
+
+
+def test_how_states_are_stored_counts_where_asked_for() -> None:
+    before, after = circuit(model()), circuit(with_stored(v=np.array([0.25, np.nan, np.inf], np.float32)))
+    assert nb.verify(before, after).preserved
+    certificate = nb.verify(before, after, states=True)
+    assert certificate.preserved is False and "E.v was stored as float64 and is" in certificate.message
+    flipped = circuit(with_stored(v=np.array([-0.25, np.nan, np.inf])))
+    assert "E.v[0] went from 0.25 to -0.25" in nb.verify(before, flipped, states=True).message
 
 
 def test_values_measured_from_an_origin() -> None:

@@ -57,6 +57,8 @@ LINES: dict[str, list[Powers]] = {
     # numbers that may not move
     "fixed x": NONE,
     "fixed k": [ALL],
+    "fixed 0": [ALL],
+    "fixed inf": [ALL],
     "fixed k*x": [{**ALL, "k": -1}],
     # assignments
     "x = k": [{**ALL, "k": 1}],
@@ -121,6 +123,9 @@ BLOCKS: dict[tuple[str, ...], list[Powers]] = {
     ("tmp = k", "tmp /= m", "x = tmp"): [{**ALL, "k": 1}, {"k": 1, "m": 1}],
     ("tmp = k", "tmp *= 0", "x = tmp"): [ALL],
     ("tmp = k", "tmp %= m", "x = inp*tmp"): [ALL],
+    ("tmp = x", "tmp %= m", "x = inp*tmp"): NONE,
+    ("tmp = k", "tmp %= x", "x = inp*tmp"): NONE,
+    ("tmp = 0", "tmp %= k", "x = inp*tmp"): [ALL],
     ("tmp = k", "tmp = m", "x = tmp"): [{**ALL, "m": 1}],
     ("tmp += k", "x = inp*tmp"): [ALL],  # a name without a value: a number
     ("tmp = k", "x = tmp", "tmp = inp*m", "k = tmp"): [{**ALL, "k": 1}],
