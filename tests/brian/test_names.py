@@ -286,3 +286,9 @@ def test_a_function_of_the_script_is_not_what_its_name_says() -> None:
     true_one = Function(np.minimum, arg_units=[1, 1], return_unit=1)
     assert symmetries(build(true_one), namespace={}).groups["E"].origins == {"x": "El", "cap": "El"}
     assert not symmetries(build(minimum), namespace={}).groups["E"].scalable
+
+
+def test_random_numbers_do_not_cancel() -> None:
+    """Each call draws another one."""
+    assert symmetries(rates("r = x + 5*rand() - 5*rand() : 1"), namespace={}).groups["E"].homogeneity == 0
+    assert symmetries(rates("n = rand() : 1\nr = x + 5*n - 5*n : 1"), namespace={}).groups["E"].homogeneity == 1
