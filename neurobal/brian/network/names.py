@@ -34,13 +34,15 @@ class Names:
     """Looks up names as Brian2 does: in the group, then in its namespace, then in that of the run.
 
     What is read in a way that a rescaling cannot follow is pinned: ``pins`` by owner and name. ``external`` are the
-    names that had to be looked up in the namespace of the run, with what they stand for.
+    names that had to be looked up in the namespace of the run, with what they stand for. ``borrowed`` are, by owner and
+    name, what names in expressions of other groups stand for in the owner's code, see `_changed_meaning`.
     """
 
     def __init__(self, namespace: Mapping[str, Any]) -> None:
         self.namespace = namespace
         self.pins: dict[tuple[str, str], Pin] = {}
         self.external: dict[str, Any] = {}
+        self.borrowed: dict[tuple[str, str], Any] = {}
 
     def pin(self, owner: str, name: str, reason: str) -> None:
         """A variable that must not move; the first reason counts."""
@@ -84,6 +86,8 @@ class Names:
 
     def _expression(self, owner: Any, name: str, variable: Subexpression, local: Collection[str]) -> Reference:
         """A named expression. Brian2 makes copies of it, with mangled names, for subgroups, synapses and links."""
+        if name not in _equations(parent(owner)):
+            self._borrow(owner, variable)
         holder, base, seen_from = parent(owner), name, "own"
         if isinstance(holder, Synapses) and name not in _equations(holder):
             end = holder.source if name.endswith("_pre") else holder.target
@@ -101,6 +105,15 @@ class Names:
             reason = f"{parent(owner).name} reads it through {name!r}, in which {changed!r} means something else there"
             return self._linked(owner, name, variable, reason)
         return Variable(holder.name, base, _kind(holder, holder.variables[base]), seen_from)
+
+    def _borrow(self, owner: Any, expression: Subexpression) -> None:
+        """Note what the names in another group's expression that are no variables stand for in the owner's code."""
+        for name in sorted(expression.identifiers):
+            part = owner.variables.get(name)
+            if isinstance(part, Subexpression) and part is not expression:
+                self._borrow(owner, part)
+            elif part is None and not _is_default(name) and name not in expression.owner.variables:
+                self.borrowed[parent(owner).name, name] = self._in_namespace(owner, name)
 
     def _changed_meaning(
         self, owner: Any, holder: Any, expression: Subexpression, local: Collection[str]
@@ -178,6 +191,8 @@ class Names:
         for namespace in (getattr(owner, "namespace", None) or {}, self.namespace):
             value = namespace.get(name)
             if isinstance(value, ArrayVariable | Subexpression):
+                if namespace is self.namespace:
+                    self.external[name] = value
                 return self._linked(owner, name, value)
             reference = _reference(name, value)
             if reference is not None:
@@ -187,9 +202,19 @@ class Names:
         return None
 
 
+def _is_default(name: str) -> bool:
+    return name in DEFAULT_CONSTANTS or name in DEFAULT_UNITS or name in DEFAULT_FUNCTIONS
+
+
 def is_usable(value: Any) -> bool:
     """Whether equations can name this value of a script."""
     return _reference("", value) is not None
+
+
+def constant_of(value: Any) -> float | None:
+    """The number, in base units, that equations take this value of a namespace for; None if it is none."""
+    reference = _reference("", value)
+    return reference.value if isinstance(reference, Constant) else None
 
 
 def _reference(name: str, value: Any) -> Constant | Function | None:

@@ -40,8 +40,9 @@ class Examined:
     motion: Motion
     model: Model
     pinned: Any  # as given, for another network that is to be read in the same way
-    has_namespace: bool  # names were looked up in one that was given, and not in the script
+    namespace: Mapping[str, Any] | None  # that was given to look names up in, before those of the script
     schedule: tuple[str, ...]
+    network: weakref.ReferenceType[Network] | None  # what was read, if it was a Network
     everything: weakref.WeakSet[BrianObject]  # all that was looked at
 
     def objects(self) -> list[BrianObject]:
@@ -74,8 +75,9 @@ def examine(
     model = collect_statements(objects, names)
     motion = find_motion(model, groups, synapses, pins, scaling or {}, homogeneity or {}, names, allow)
     everything = weakref.WeakSet(_get_all_objects(objects))
+    reference = weakref.ref(network) if isinstance(network, Network) else None
     return Examined(
-        groups, synapses, pins, motion, model, pinned, namespace is not None, schedule_of(network), everything
+        groups, synapses, pins, motion, model, pinned, namespace, schedule_of(network), reference, everything
     )
 
 
@@ -130,10 +132,16 @@ def snapshot(examined: Examined) -> Circuit:
 
 
 def _read_again(examined: Examined, description: Description, network: Any) -> Circuit:
-    """Another network, or (None) the same objects, as these were read: what moved there moves here."""
+    """Another network, or (None) the same one, as it was read: what moved there moves here."""
+    if network is None and examined.network is not None:
+        network = examined.network()
     objects = examined.objects() if network is None else brian_objects(network)
-    names = _names_now(examined)
+    names, remembered = _names_now(examined)
     model = collect_statements(objects, names)
+    model.unread += [
+        f"constant {name}: not defined where the network is read again, taken to be what it was"
+        for name in sorted(remembered & model.external.keys())
+    ]
     for name in model.undefined.keys() - examined.model.undefined.keys():
         raise NeurobalError(
             f"The name {name!r} in the {model.undefined[name]} is not defined where the network is read again (in the "
@@ -151,15 +159,18 @@ def _read_again(examined: Examined, description: Description, network: Any) -> C
     return snapshot(same)
 
 
-def _names_now(examined: Examined) -> dict[str, Any]:
-    """The names of the script that calls this package; those that were known before, where it has none of its own."""
+def _names_now(examined: Examined) -> tuple[dict[str, Any], set[str]]:
+    """The names of the script that calls this package, and those that were known before, where it has none of its own.
+
+    The latter are returned by name, too: that they are what they were is not known.
+    """
     frame = sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "neurobal":
         frame = frame.f_back
     script, known = {**frame.f_globals, **frame.f_locals}, examined.motion.external
-    if examined.has_namespace:
-        return {**script, **known}
-    return {**script, **{name: value for name, value in known.items() if not is_usable(script.get(name))}}
+    names = {**script, **(examined.namespace or {})}
+    remembered = {name: value for name, value in known.items() if not is_usable(names.get(name))}
+    return {**names, **remembered}, set(remembered)
 
 
 def _parameters(group: Any, motion: Motion) -> dict[str, tuple[np.ndarray, float, float]]:
