@@ -99,8 +99,9 @@ def equations(before: Circuit, after: Circuit, *, states: bool = False) -> Equat
             found.add(name, neurons, power, None, neurons, 0.0, log_ratio(parameter.values, values) / rounding)
     for _, moves, old, new, shift in _moving(before, after, states=states):
         rounding = _rounding(old, new, moves.origin)
-        ratio = (log_ratio(old, new) - shift) / rounding
-        weights = np.where(old == 0, 0.0, 1 / rounding)
+        silent = (old == 0) | _unmoved_limits(old, new)  # stays so whatever its neurons do
+        ratio = np.where(silent, 0.0, (log_ratio(old, new) - shift) / rounding)
+        weights = np.where(silent, 0.0, 1 / rounding)
         (post, i, p), *others = [(name, np.arange(old.size) if k is None else k, q) for name, k, q in moves.powers]
         pre, j, q = others[0] if others else (None, np.zeros(old.size, dtype=int), 0.0)
         found.add(post, i, p * weights, pre, j, -q * weights, ratio)

@@ -211,6 +211,28 @@ def test_which_synapses_exist_counts_without_weights_too() -> None:
     assert "postsynaptic neurons of C differs: value 2 was 3 and is 0" in certificate.message
 
 
+def test_bounds_at_infinity_move_along() -> None:
+    """A bound of each synapse that is infinite says nothing of its neurons."""
+
+    def network(scale: np.ndarray) -> Network:
+        start_scope()
+        equations = "dv/dt = (g - v)/(10*ms) : volt\ndg/dt = -g/(5*ms) : volt\nVt : volt"
+        cells = NeuronGroup(4, equations, threshold="v > Vt", reset="v = 0*mV", method="exact", name="E")
+        cells.Vt = scale * 10 * mV
+        synapses = Synapses(cells, cells, "w : volt\nbound : volt", on_pre="g_post += clip(w, -bound, bound)", name="S")
+        synapses.connect(condition="i != j")
+        synapses.w, synapses.bound = scale[synapses.j[:]] * 3 * mV, np.inf * mV
+        synapses.bound[:3] = scale[synapses.j[:3]] * 2 * mV
+        return Network(cells, synapses)
+
+    before = nb.as_circuit(network(np.ones(4)))
+    certificate = nb.verify(before, network(np.array([2.0, 4.0, 1.0, 0.5])))
+    assert certificate.preserved and certificate.exact
+    wrong = network(np.array([2.0, 4.0, 1.0, 0.5]))
+    wrong["S"].bound[1] = 7 * mV
+    assert nb.verify(before, wrong).preserved is False
+
+
 def test_methods_may_be_named_in_a_list_or_tuple() -> None:
     before = nb.as_circuit(build(method=["heun", "euler"]))
     assert nb.verify(before, build(method=("heun", "euler"))).preserved

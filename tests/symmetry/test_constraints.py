@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 from written import group, model, synapses
 
+from neurobal.symmetry.constraints import Exponent
 from neurobal.symmetry.model import Constant, Kind, Model, Pin, Variable
 from neurobal.symmetry.nullspace import Echelon, Form
 from neurobal.symmetry.symmetries import Symmetries
@@ -193,6 +194,10 @@ def test_a_variable_that_belongs_to_another_group_stands_still() -> None:
         network.groups["E"].statements[0] = replace(first, scope={**first.scope, "z": linked})
         expect(network, *powers)
         cells = group("E", "dx/dt = (I + z - x)/tau", variables="I")
+
+
+def test_exponents_have_readable_names() -> None:
+    assert str(Exponent("E", "x")) == "E.x" and str(Exponent("S", "w", "post")) == "S.w[post]"
 
 
 def test_a_pin_holds_one_variable() -> None:

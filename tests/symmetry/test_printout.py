@@ -421,6 +421,12 @@ def test_constants_that_are_weights_become_parameters_beside_weights_that_exist(
         assert promoted(model(cells, first, second, constants={**TAU, "c": 2.0})) == {"c"}
 
 
+@pytest.mark.parametrize("factors", ["c*(3*mV)", "(3*mV)*c", "2*c", "c*2"])
+def test_numbers_in_a_product_stay_and_its_constant_becomes_a_parameter(factors: str) -> None:
+    cells = group("E", f"dx/dt = (I - x)/tau + {factors}*x**2", variables="I")
+    assert promoted(model(cells, summed("S", "E", "E", "x"), constants={**TAU, "c": 2.0})) == {"c"}
+
+
 def test_new_names_avoid_those_in_use() -> None:
     cells = group("E", "dv/dt = (g - v)/tau", "dg/dt = -g/tau", "if v > Vt", variables="Vt a a2")
     network = model(cells, synapses("S", "E", "E", "g_post += w", variables="w"), constants=TAU)

@@ -138,6 +138,8 @@ def test_synapses_that_know_potentials() -> None:
 def test_a_constant_of_synapses_is_no_origin(name: str) -> None:
     network = spiking(on_pre=("g_post += w", "v_post = E0"), synapses_name=name, E0=-0.07)
     assert measured(network, "El") == LEVELS
+    network = spiking(leak="Vr - v", on_pre=("g_post += w", "v_post = E0"), synapses_name=name, E0=-0.07)
+    assert measured(network) == set()
 
 
 def test_a_constant_that_the_model_writes_is_no_origin() -> None:
