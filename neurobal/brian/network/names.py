@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -35,7 +35,8 @@ class Names:
 
     What is read in a way that a rescaling cannot follow is pinned: ``pins`` by owner and name. ``external`` are the
     names that had to be looked up in the namespace of the run, with what they stand for. ``borrowed`` are, by owner and
-    name, what names in expressions of other groups stand for in the owner's code, see `_changed_meaning`.
+    name, what names in expressions of other groups stand for in the code of the owner. ``unread`` says
+    in words what cannot be followed.
     """
 
     def __init__(self, namespace: Mapping[str, Any]) -> None:
@@ -43,6 +44,7 @@ class Names:
         self.pins: dict[tuple[str, str], Pin] = {}
         self.external: dict[str, Any] = {}
         self.borrowed: dict[tuple[str, str], Any] = {}
+        self.unread: list[str] = []
 
     def pin(self, owner: str, name: str, reason: str) -> None:
         """A variable that must not move; the first reason counts."""
@@ -100,10 +102,16 @@ class Names:
         equation = _equations(holder).get(base)
         if coupled or equation is None or equation.type != SUBEXPRESSION:
             return self._linked(owner, name, variable)
-        changed = self._changed_meaning(owner, holder, holder.variables[base], local)
-        if changed is not None:
-            reason = f"{parent(owner).name} reads it through {name!r}, in which {changed!r} means something else there"
-            return self._linked(owner, name, variable, reason)
+        changed = sorted(self._changed_meanings(owner, holder, holder.variables[base], local))
+        for other in changed:
+            reason = f"{parent(owner).name} reads it through {name!r}, in which {other!r} means something else there"
+            self._linked(owner, name, variable, reason)
+            if other in local:
+                self.unread.append(f"{parent(owner).name}: code that assigns {other!r}, and reads it through {name!r}")
+            elif other in owner.variables:
+                self._linked(owner, other, owner.variables[other], reason)
+        if changed:
+            return Constant(name)
         return Variable(holder.name, base, _kind(holder, holder.variables[base]), seen_from)
 
     def _borrow(self, owner: Any, expression: Subexpression) -> None:
@@ -115,28 +123,25 @@ class Names:
             elif part is None and not _is_default(name) and name not in expression.owner.variables:
                 self.borrowed[parent(owner).name, name] = self._in_namespace(owner, name)
 
-    def _changed_meaning(
+    def _changed_meanings(
         self, owner: Any, holder: Any, expression: Subexpression, local: Collection[str]
-    ) -> str | None:
-        """A name in an expression of ``holder`` that means something else in the owner's code, None if none does.
+    ) -> Iterator[str]:
+        """The names in an expression of ``holder`` that mean something else in the owner's code.
 
         Brian2 puts the text of an expression where it is used. The names in it that are no variables of its own group
         are looked up there: among the names that this code assigns, the owner's variables, and the owner's constants.
         """
         own = parent(owner) is holder
-        for name in sorted(expression.identifiers):
+        for name in expression.identifiers:
             part = holder.variables.get(name)
             if isinstance(part, Subexpression):
-                changed = self._changed_meaning(owner, holder, part, local)
-                if changed is not None:
-                    return changed
+                yield from self._changed_meanings(owner, holder, part, local)
             elif part is None and (
                 name in local
                 or name in owner.variables
                 or (not own and self._external(owner, name) != self._external(holder, name))
             ):
-                return name
-        return None
+                yield name
 
     def _linked(self, owner: Any, name: str, variable: BrianVariable, reason: str | None = None) -> Reference:
         """A quantity of neurons (or synapses) that the owner does not see neuron by neuron: it must not move."""

@@ -82,6 +82,7 @@ class _Reader:
         for obj in self.objects:
             self._other(obj)
         self.model.pins.extend(self.names.pins.values())
+        self.model.unread.extend(dict.fromkeys(self.names.unread))
         self.model.external.update(self.names.external)
         self.model.borrowed.update(self.names.borrowed)
         return self.model
