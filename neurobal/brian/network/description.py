@@ -187,6 +187,8 @@ class _Describer:
         for obj in (owner, *owner.contained_objects):
             if isinstance(obj, CodeRunner) and type(obj) is CodeRunner:
                 continue  # run_regularly: known by its owner and number, see `_code`
+            if isinstance(obj, Subgroup):
+                continue  # does nothing by itself, and Brian2 counts these names
             label = obj.name
             if isinstance(obj, SubexpressionUpdater):  # Brian2 counts these names
                 label = f"subexpressions of {owner.name}"
