@@ -147,7 +147,7 @@ def certify(
     preserved = (None if blind or before.basis == "assumed" else True) if fits else False
     exact = changed.exact and fits and not blind
     doubts = doubts_of_exactness(before, log_scale, after) if exact else []
-    exact = exact and not doubts
+    exact = exact and not doubts and not any(c.description.not_compared for c in (before, after) if c.description)
     if fits:
         message = f"{_verdict(before, blind)} (basis: {before.basis}; residual {changed.residual:.1e} <= "
         message += f"{tolerance:.0e}{', bit-exact' if exact else ''}){_reservations(doubts, missing)}"
