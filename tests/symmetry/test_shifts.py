@@ -113,6 +113,7 @@ def test_a_constant_potential_of_zero_is_zero_only_where_it_is_the_origin() -> N
 def test_potentials_have_one_origin_in_common() -> None:
     """2 El - v would have to be measured from 2 El. In El - v + Vr - k only k has to be measured from El."""
     assert measured(spiking(leak="2*El - v")) == set()
+    assert measured(spiking(leak="El + El - v")) == set()
     assert measured(spiking(leak="El - v + Vr - k")) == {"k"}
 
 
