@@ -15,6 +15,7 @@ from neurobal.certificate import Certificate, verify
 from neurobal.circuit import Circuit, Population, Projection
 from neurobal.cost import Cost, Power, Robustness
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError, UnbalanceableError
+from neurobal.rescaling import Rescaling, rescale
 from neurobal.result import Balance, Excluded
 from neurobal.rules import AntiBalancing, GradientFlow, NormalizedFlow, Rule, StochasticBalancing
 
@@ -43,6 +44,7 @@ __all__ = [
     "Population",
     "Power",
     "Projection",
+    "Rescaling",
     "Robustness",
     "Rule",
     "StochasticBalancing",
@@ -51,6 +53,7 @@ __all__ = [
     "as_circuit",
     "balance",
     "compare",
+    "rescale",
     "solvers",
     "symmetries",
     "verify",

@@ -25,6 +25,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.analysis", "neurobal.plot"),
     ("neurobal.balancing",),
     ("neurobal.result",),
+    ("neurobal.rescaling",),
     ("neurobal.certificate", "neurobal.comparison"),
     ("neurobal.changes", "neurobal.exactness"),
     ("neurobal.formulation", "neurobal.rounding"),
