@@ -80,7 +80,7 @@ def balance(
     on_unbalanceable
         What to do with synapses that have no balance: ``'exclude'`` them, or ``'raise'``.
     report
-        Progress, as in Brian2's ``run``: None, ``'text'``, ``'stderr'``, or a function.
+        Progress, as in Brian2's ``run``: None, ``'text'``, ``'stderr'``, or a function; or ``'bar'``, which tqdm draws.
     namespace, level
         Brian2: where to find external constants, as in ``Network.run``.
 

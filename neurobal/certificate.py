@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from neurobal import notebook_html
 from neurobal.adapters import as_circuit
 from neurobal.changes import STATES, changes, equations, first_difference, not_compared, parameter_name, synapse_name
 from neurobal.circuit import Circuit
@@ -69,6 +70,17 @@ class Certificate:
 
     def __repr__(self) -> str:
         return f"certificate: {self.message}"
+
+    def _repr_html_(self) -> str:
+        verdict = {True: "function preserved", False: "function NOT preserved", None: "not proven"}[self.preserved]
+        rows = [
+            ("basis", self.basis),
+            ("residual", f"{self.residual:.1e}"),
+            ("bit-exact", "yes" if self.exact else "no"),
+            ("not compared", "; ".join(self.not_compared) or "nothing"),
+        ]
+        listing = notebook_html.table(("", ""), rows)
+        return notebook_html.heading(verdict) + listing + notebook_html.notes([self.message])
 
 
 def verify(

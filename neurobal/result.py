@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import html
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from neurobal import notebook_html
 from neurobal.formulation import Excluded, Formulation
 from neurobal.rescaling import Rescaling
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Row: TypeAlias = tuple[str, str, str, str]
+
+FREE = "(free are neurons that may have a λ other than 1)"
+LEFT_OUT = "(left out are synapses that no scales balance; they move with their neurons, and their cost does not count.)"
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -54,49 +62,47 @@ class Balance(Rescaling):
     formulation: Formulation
     history: np.recarray
 
-    def __repr__(self) -> str:
-        return "\n".join(self._lines())
+    def plot(self) -> Figure:
+        """Draw incoming against outgoing cost of each neuron, before and after, and the imbalance in each iteration.
 
-    def _lines(self) -> list[str]:
-        fall = f"  ({self.cost / self.cost_before - 1:+.1%})" if self.cost_before > 0 else ""
-        state = "balanced" if self.success else "NOT balanced"
-        lines = [
-            f"Balance: {state} ({self.method}, {self.iterations} iterations, {self.evaluations} evaluations)",
-            f"{'':12}{'before':>12}{'after':>12}",
-            f"{'cost':12}{self.cost_before:>12.5g}{self.cost:>12.5g}{fall}",
-            f"{'imbalance':12}{self.imbalance_before:>12.2g}{self.imbalance:>12.2g}",
-            f"{'population':16}{'neurons':>9}{'free':>9}   λ from ... to",
-        ]
-        lines += [f"{name:16}{neurons:>9,}{free:>9,}   {span}" for name, neurons, free, span in self._populations()]
-        lines += [*self.before.notes, *(f"left out: {excluded}" for excluded in self.excluded)]
-        if not self.success:
-            lines.append(self.message)
-        lines.append(str(self.certificate))
-        return lines
+        Balanced neurons lie on the diagonal; pinned neurons, and those without a balance, are open circles.
+        """
+        from neurobal.plot import balance_figure
+
+        return balance_figure(self)
+
+    def __repr__(self) -> str:
+        title, numbers, populations, notes = self._parts()
+        lines = [title, f"{'':12}{'before':>12}{'after':>12}"]
+        for name, before, after, remark in numbers:
+            lines.append(f"{name:12}{before:>12}{after:>12}  {remark}".rstrip())
+        lines.append(f"{'population':16}{'neurons':>9}{'free':>9}   λ from ... to")
+        lines += [f"{name:16}{neurons:>9}{free:>9}   {span}" for name, neurons, free, span in populations]
+        return "\n".join([*lines, *notes])
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{name}</th><td>{before:.5g}</td><td>{after:.5g}</td></tr>"
-            for name, before, after in (
-                ("cost", self.cost_before, self.cost),
-                ("imbalance", self.imbalance_before, self.imbalance),
-            )
-        )
-        title, *rest = self._lines()
-        notes = "".join(f"<div>{html.escape(line)}</div>" for line in rest[4 + len(self.before.populations) :])
-        groups = "".join(
-            f"<tr><td style='text-align:left'>{html.escape(name)}</td><td>{neurons:,}</td><td>{free:,}</td>"
-            f"<td>{span}</td></tr>"
-            for name, neurons, free, span in self._populations()
-        )
+        title, numbers, populations, notes = self._parts()
         return (
-            f"<b>{html.escape(title)}</b><table><tr><th></th><th>before</th><th>after</th></tr>{rows}</table>"
-            f"<table><tr><th>population</th><th>neurons</th><th>free</th><th>λ</th></tr>{groups}</table>{notes}"
+            notebook_html.heading(title)
+            + notebook_html.table(("", "before", "after", ""), numbers)
+            + notebook_html.table(("population", "neurons", "free", "λ from ... to"), populations)
+            + notebook_html.notes(notes)
         )
 
-    def _populations(self) -> Iterator[tuple[str, int, int, str]]:
-        """Name, neurons, free neurons and range of λ of each population."""
+    def _parts(self) -> tuple[str, list[Row], list[Row], list[str]]:
+        """A title, rows of numbers before and after, rows of populations, and notes."""
+        state = "balanced" if self.success else "NOT balanced"
+        title = f"Balance: {state} ({self.method}, {self.iterations} iterations, {self.evaluations} evaluations)"
+        fall = f"({self.cost / self.cost_before - 1:+.1%}) " if self.cost_before > 0 else ""
+        numbers = [
+            ("cost", f"{self.cost_before:.5g}", f"{self.cost:.5g}", f"{fall}{self.formulation.formula}"),
+            ("imbalance", f"{self.imbalance_before:.2g}", f"{self.imbalance:.2g}", ""),
+        ]
+        populations = []
         for name, population in self.before.populations.items():
-            h = self.log_scale[name]
+            h, free = self.log_scale[name], int((~population.pinned).sum())
             span = f"{np.exp(h.min()):.3g} ... {np.exp(h.max()):.3g}" if h.size else "-"
-            yield name, population.size, int((~population.pinned).sum()), span
+            populations.append((name, f"{population.size:,}", f"{free:,}", span))
+        notes = [FREE, *self.before.notes, *(f"left out: {excluded}" for excluded in self.excluded)]
+        notes += [LEFT_OUT] if self.excluded else []
+        return title, numbers, populations, [*notes, *([] if self.success else [self.message]), str(self.certificate)]

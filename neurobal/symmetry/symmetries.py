@@ -11,7 +11,7 @@ from .declaration import Declaration, check_variables, read_declaration
 from .model import Model
 from .nullspace import Form
 from .obstacles import Obstacle, find_obstacles
-from .printout import GroupFacts, describe
+from .printout import GroupFacts, describe, describe_html
 from .remedies import Remedy, find_remedy
 from .solution import ModelSolution, given_exponents, solve_model
 from .ties import Powers, independent
@@ -126,12 +126,17 @@ class Symmetries:
     def _sends(self, group: str) -> bool:
         return any(projection.source == group for projection in self._model.synapses.values())
 
-    def __repr__(self) -> str:
-        facts = [
+    def _facts(self) -> list[GroupFacts]:
+        return [
             GroupFacts(group, self.receives(name), bool(self.outgoing(name)), self.obstacles(name), self.remedy(name))
             for name, group in self.groups.items()
         ]
-        return describe(facts, self.projections.values(), self.assumed, self.inexact, self.roots, self.unread)
+
+    def __repr__(self) -> str:
+        return describe(self._facts(), self.projections.values(), self.assumed, self.inexact, self.roots, self.unread)
+
+    def _repr_html_(self) -> str:
+        return describe_html(self._facts(), repr(self))
 
 
 def _group(solution: ModelSolution, name: str) -> GroupSymmetry:

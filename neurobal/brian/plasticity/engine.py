@@ -22,6 +22,7 @@ from neurobal.brian.network.motion import Motion
 from neurobal.brian.network.newcomers import running_with, warn_of_newcomers
 from neurobal.brian.network.objects import parent
 from neurobal.brian.network.reading import Examined, examine, snapshot
+from neurobal.brian.plasticity import printout
 from neurobal.brian.plasticity.claims import ALLOW, Claim, check_claims, check_other_rules, names_of, written_alone
 from neurobal.brian.plasticity.companions import check_not_normalized, check_same_model
 from neurobal.brian.plasticity.initial_costs import largest_power
@@ -121,6 +122,7 @@ class Plasticity(BrianObject):
         self._motion = self._examined.motion
         check_other_rules(self._motion)
         self.claim = _claim(self._examined)
+        self.cost = cost
         self._power = largest_power(cost, self._motion.synapses)
         check_rule(self.rule, self._power, step)
         self._state = RunState()
@@ -132,6 +134,15 @@ class Plasticity(BrianObject):
         self._meter = CostMeter(self.name, cost, self._neurons, self._passes, whole)
         for obj in (*self.claim.groups.values(), *self.claim.synapses.values()):
             self.add_dependency(obj)
+
+    def __repr__(self) -> str:
+        return printout.title(self)
+
+    def __str__(self) -> str:
+        return printout.describe(self)
+
+    def _repr_html_(self) -> str:
+        return printout.describe_html(self)
 
     def __getitem__(self, group: str) -> NeuronGroup:
         if group not in self._somas:
