@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 COLOR, INK = "#0072b2", "#404040"
@@ -30,10 +31,12 @@ def balance_figure(result: Any) -> Figure:
     axes = figure.subplots(1, 3)
     for ax, (incoming, outgoing), title in zip(axes, sides, ("before", "after"), strict=False):
         balance_scatter(ax, incoming, outgoing, color=colors, free=free, limits=limits, size=16, title=title)
-    if len(names) > 1:
-        dots = [axes[0].scatter([], [], color=PALETTE[k % len(PALETTE)], s=16) for k in range(len(names))]
-        axes[0].legend(dots, names, fontsize="small", frameon=False, loc="upper left")
+    drawn = [k for k, name in enumerate(names) if np.any(sums[0][name])]
+    if len(drawn) > 1:
+        dots = [axes[0].scatter([], [], color=PALETTE[k % len(PALETTE)], s=16) for k in drawn]
+        axes[0].legend(dots, [names[k] for k in drawn], fontsize="small", frameon=False, loc="upper left")
     axes[2].plot(np.arange(len(result.history)), result.history.imbalance, ".-", color=INK)
+    axes[2].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[2].set(yscale="log", xlabel="iteration", ylabel="imbalance", title=f"convergence ({result.method})")
     figure.supxlabel(f"cost: {result.formulation.formula}", fontsize="small")
     return figure
