@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Row: TypeAlias = tuple[str, str, str, str]
 
 FREE = "(free are neurons that may have a λ other than 1)"
-LEFT_OUT = "(left out are synapses that no scales balance; they move with their neurons, and their cost does not count.)"
+LEFT_OUT = "(left out are synapses that no scales balance; they move with their neurons, but do not count)"
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

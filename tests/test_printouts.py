@@ -60,7 +60,7 @@ def test_a_balance_names_its_cost_and_explains_its_words() -> None:
     text = repr(nb.balance(chain()))
     assert re.search(r"^cost +64\.25 +8 +\(-87\.5%\) Σ w²$", text, re.MULTILINE), text
     assert "\n(free are neurons that may have a λ other than 1)\n" in text
-    assert "left out: 1 of 3 synapses weights: no way back\n(left out are synapses that no scales balance; they move" in text
+    assert "left out: 1 of 3 synapses weights: no way back\n(left out are synapses that no scales balance; they" in text
     assert "left out" not in repr(nb.balance(chain()[:2, :2]))
 
 
