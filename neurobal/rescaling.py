@@ -21,6 +21,22 @@ Array: TypeAlias = np.ndarray
 ROUNDING = 1e-12  # of a log-scale: a scale of 1, or equal to that of a tied neuron, but for the last digits
 
 
+class Written:
+    """What the last `Rescaling.apply` wrote, if anything.
+
+    Copies within a process share it, for they have the same network; what is pickled has none.
+    """
+
+    def __init__(self) -> None:
+        self.last: Writing | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Written, ()
+
+    def __deepcopy__(self, memo: Any) -> Written:
+        return self
+
+
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Rescaling:
     """A network whose neurons have been rescaled, not written yet.
@@ -45,7 +61,7 @@ class Rescaling:
     before: Circuit
     circuit: Circuit
     dyadic: bool
-    _writings: list[Writing] = field(default_factory=list)  # the last one, if any
+    _written: Written = field(default_factory=Written)
 
     @cached_property
     def scale(self) -> Any:
@@ -77,7 +93,7 @@ class Rescaling:
         NeurobalError
             Some values are those that were written, others those from before.
         """
-        return any(writing.stands() for writing in self._writings)
+        return self._written.last is not None and self._written.last.stands()
 
     def apply(self) -> None:
         """Write weights, states and parameters into the network: all of it, or nothing if anything fails.
@@ -101,7 +117,7 @@ class Rescaling:
             raise NeurobalError(
                 f"{name}.apply: already applied; a second time would rescale twice. Use revert() first."
             )
-        self._writings[:] = [binding.write(self.log_scale, dyadic=self.dyadic)]
+        self._written.last = binding.write(self.log_scale, dyadic=self.dyadic)
 
     def apply_to(self, network: Any) -> Rescaling:
         """Rescale another network of the same model by the same scales: one built anew, say, with the same names.
@@ -139,7 +155,8 @@ class Rescaling:
                 f"{type(self).__name__}.revert: nothing has been applied: the network stands where it was before "
                 "apply(), or revert() or restore() has put it there. It is left as it is."
             )
-        self._writings[0].undo()
+        assert self._written.last is not None
+        self._written.last.undo()
 
     def __repr__(self) -> str:
         moved = {name: int(np.count_nonzero(h)) for name, h in self.log_scale.items()}

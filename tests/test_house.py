@@ -37,7 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.cost", "neurobal.nodes"),
     ("neurobal.circuit",),
     ("neurobal.symmetry", "neurobal.rules", "neurobal.fitting", "neurobal.progress", "neurobal.logarithms"),
-    ("neurobal.containers", "neurobal.description"),
+    ("neurobal.containers", "neurobal.description", "neurobal.motion"),
     ("neurobal.inputs",),
     ("neurobal.errors",),
 )
