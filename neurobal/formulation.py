@@ -121,6 +121,18 @@ class Formulation:
             np.bincount(projection.pre_index, b * weighted, projection.shape[1]),
         )
 
+    def neuron_sums(self) -> dict[str, tuple[Array, Array]]:
+        """Incoming and outgoing cost of each neuron at the circuit's weights, by population: see `sums`."""
+        unmoved = {name: np.zeros(p.size) for name, p in self.circuit.populations.items()}
+        totals = {name: (np.zeros(p.size), np.zeros(p.size)) for name, p in self.circuit.populations.items()}
+        for name in self.terms:
+            projection = self.circuit.projections[name]
+            received, sent = self.sums(name, unmoved)
+            totals[projection.post][0][:] += received
+            if projection.pre is not None:
+                totals[projection.pre][1][:] += sent
+        return totals
+
     def heights(self) -> dict[str, Array]:
         """One height a neuron, by population: synapses whose height falls from pre to post have no balance."""
         heights = balanced_heights(self.problem)

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.brian.private_names",),
     ("neurobal.brian",),  # only its docstring
     ("neurobal.analysis", "neurobal.plot"),
-    ("neurobal.balancing",),
+    ("neurobal.balancing", "neurobal.storage"),
     ("neurobal.result",),
     ("neurobal.rescaling",),
     ("neurobal.certificate", "neurobal.comparison"),
@@ -39,7 +39,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.symmetry", "neurobal.rules", "neurobal.fitting", "neurobal.progress", "neurobal.logarithms"),
     ("neurobal.containers", "neurobal.description", "neurobal.motion"),
     ("neurobal.inputs",),
-    ("neurobal.errors",),
+    ("neurobal.errors", "neurobal.version"),
 )
 # Imports inside of functions that go up: a name that is loaded when it is first used.
 LAZY = {("neurobal.adapters", "neurobal.brian.network")}
