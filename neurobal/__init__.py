@@ -18,14 +18,14 @@ from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousErro
 from neurobal.rescaling import Rescaling, rescale
 from neurobal.result import Balance, Excluded
 from neurobal.rules import AntiBalancing, GradientFlow, NormalizedFlow, Rule, StochasticBalancing
+from neurobal.storage import load, save
+from neurobal.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from neurobal.brian.comparing.paired_runs import compare
     from neurobal.brian.network.symmetries import symmetries
     from neurobal.brian.plasticity.engine import Plasticity
     from neurobal.brian.plasticity.normalization import IncomingNormalization
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AntiBalancing",
@@ -53,7 +53,9 @@ __all__ = [
     "as_circuit",
     "balance",
     "compare",
+    "load",
     "rescale",
+    "save",
     "solvers",
     "symmetries",
     "verify",

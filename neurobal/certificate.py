@@ -215,6 +215,8 @@ def _same_shape(before: Circuit, after: Circuit) -> None:
     for kind, shapes_before, shapes_after in (
         ("populations", {n: p.size for n, p in before.populations.items()},
                         {n: p.size for n, p in after.populations.items()}),
+        ("parameters", {n: set(p.parameters) for n, p in before.populations.items()},
+                       {n: set(p.parameters) for n, p in after.populations.items()}),
         ("projections", {n: p.shape for n, p in before.projections.items()},
                         {n: p.shape for n, p in after.projections.items()}),
     ):  # fmt: skip

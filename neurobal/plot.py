@@ -22,16 +22,16 @@ def balance_figure(result: Any) -> Figure:
     """
     names = list(result.before.populations)
     colors = [PALETTE[k % len(PALETTE)] for k, name in enumerate(names) for _ in range(result.log_scale[name].size)]
-    pinned = np.concatenate([population.pinned for population in result.before.populations.values()])
-    sums = [result.formulation.at(circuit).neuron_sums() for circuit in (result.before, result.circuit)]
-    sides = [[np.concatenate([one[name][side] for name in names]) for side in (0, 1)] for one in sums]
-    free = ~pinned & (sides[0][0] > 0) & (sides[0][1] > 0)
+    table = result.table()
+    sides = [(table[f"incoming{when}"], table[f"outgoing{when}"]) for when in ("_before", "")]
+    free = ~(table["pinned"] | table["left_out"])
     limits = cost_limits(*(values for pair in sides for values in pair))
     figure = Figure(figsize=(10.5, 3.6), layout="constrained")
     axes = figure.subplots(1, 3)
     for ax, (incoming, outgoing), title in zip(axes, sides, ("before", "after"), strict=False):
         balance_scatter(ax, incoming, outgoing, color=colors, free=free, limits=limits, size=16, title=title)
-    drawn = [k for k, name in enumerate(names) if np.any(sums[0][name])]
+    has_cost = sides[0][0] + sides[0][1] > 0
+    drawn = [k for k, name in enumerate(names) if np.any(has_cost & (table["population"] == name))]
     if len(drawn) > 1:
         dots = [axes[0].scatter([], [], color=PALETTE[k % len(PALETTE)], s=16) for k in drawn]
         axes[0].legend(dots, [names[k] for k in drawn], fontsize="small", frameon=False, loc="upper left")

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from neurobal.adapters import as_writable_circuit
+from neurobal.adapters import as_circuit, as_writable_circuit
 from neurobal.certificate import Certificate, certify
 from neurobal.circuit import Circuit, Population, Writing
-from neurobal.errors import InvalidInputError, NeurobalError, did_you_mean
+from neurobal.errors import DifferentModelError, InvalidInputError, NeurobalError, did_you_mean
 from neurobal.inputs import numbers
 from neurobal.rounding import quantum
 
 Array: TypeAlias = np.ndarray
 
 ROUNDING = 1e-12  # of a log-scale: a scale of 1, or equal to that of a tied neuron, but for the last digits
+
+
+class Written:
+    """What the last `Rescaling.apply` wrote, if anything.
+
+    Copies within a process share it, for they have the same network; what is pickled has none.
+    """
+
+    def __init__(self) -> None:
+        self.last: Writing | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Written, ()
+
+    def __deepcopy__(self, memo: Any) -> Written:
+        return self
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -45,7 +61,7 @@ class Rescaling:
     before: Circuit
     circuit: Circuit
     dyadic: bool
-    _writings: list[Writing] = field(default_factory=list)  # the last one, if any
+    _written: Written = field(default_factory=Written)
 
     @cached_property
     def scale(self) -> Any:
@@ -77,7 +93,7 @@ class Rescaling:
         NeurobalError
             Some values are those that were written, others those from before.
         """
-        return any(writing.stands() for writing in self._writings)
+        return self._written.last is not None and self._written.last.stands()
 
     def apply(self) -> None:
         """Write weights, states and parameters into the network: all of it, or nothing if anything fails.
@@ -101,29 +117,39 @@ class Rescaling:
             raise NeurobalError(
                 f"{name}.apply: already applied; a second time would rescale twice. Use revert() first."
             )
-        self._writings[:] = [binding.write(self.log_scale, dyadic=self.dyadic)]
+        self._written.last = binding.write(self.log_scale, dyadic=self.dyadic)
 
     def apply_to(self, network: Any) -> Rescaling:
         """Rescale another network of the same model by the same scales: one built anew, say, with the same names.
 
-        Multiplies its current values. Returns the `Rescaling` of that network, with a ``revert()`` of its own.
+        Multiplies its current values. Returns the `Rescaling` of that network, with a ``revert()`` of its own; for a
+        matrix or `Circuit`, which are never written to, it holds the rescaled weights.
 
         Raises
         ------
         DifferentModelError
             The network does not compute with the same model, connections and delays.
-        NeurobalError
-            There is no binding: this is the result of a matrix or circuit.
         """
-        if self.before.binding is None:
-            raise NeurobalError(
-                f"{type(self).__name__}.apply_to: this was read from a matrix or Circuit. Take the scales from "
-                "result.scale, and rescale(network, scale)."
-            )
-        before = self.before.binding.reread(network)
-        other = rescaled(before, self.log_scale, dyadic=self.dyadic)
+        binding = self.before.binding
+        if binding is None:
+            return rescaled(_like(self.before, as_circuit(network)), self.log_scale, dyadic=self.dyadic)
+        other = rescaled(binding.reread(network), self.log_scale, dyadic=self.dyadic)
         other.apply()
         return other
+
+    def table(self) -> dict[str, Any]:
+        """Columns with one entry a neuron, population after population: ``pandas.DataFrame(result.table())``.
+
+        ``population``, ``index`` (of the neuron in it), ``scale`` (λ), ``pinned``.
+        """
+        populations = self.before.populations.values()
+        scale = {"": self.scale}.values() if self.before.is_matrix else self.scale.values()
+        return {
+            "population": np.repeat([p.name for p in populations], [p.size for p in populations]),
+            "index": np.concatenate([np.arange(p.size) for p in populations]),
+            "scale": np.concatenate([*scale]),
+            "pinned": np.concatenate([p.pinned for p in populations]),
+        }
 
     def revert(self) -> None:
         """Undo `apply`: what has not changed since gets its old value back, what has is divided by its factor.
@@ -139,7 +165,8 @@ class Rescaling:
                 f"{type(self).__name__}.revert: nothing has been applied: the network stands where it was before "
                 "apply(), or revert() or restore() has put it there. It is left as it is."
             )
-        self._writings[0].undo()
+        assert self._written.last is not None
+        self._written.last.undo()
 
     def __repr__(self) -> str:
         moved = {name: int(np.count_nonzero(h)) for name, h in self.log_scale.items()}
@@ -213,6 +240,27 @@ def rescaled(circuit: Circuit, log_scale: Mapping[str, Array], *, dyadic: bool) 
     """The rescaling of a circuit by known log-scales."""
     after = circuit.rescaled(log_scale, dyadic=dyadic)
     return Rescaling(log_scale=dict(log_scale), before=circuit, circuit=after, dyadic=dyadic)
+
+
+def _like(circuit: Circuit, other: Circuit) -> Circuit:
+    """``other`` with the constraints of ``circuit``, which must have populations and projections of the same kind."""
+    sizes = [{p.name: p.size for p in c.populations.values()} for c in (circuit, other)]
+    ends = [{p.name: (p.pre, p.post) for p in c} for c in (circuit, other)]
+    for what, (here, there) in (("populations (name: neurons)", sizes), ("projections (name: from, to)", ends)):
+        if here != there:
+            raise DifferentModelError(f"apply_to: the {what} are {there} and were {here}.", what)
+    same = other.copy()
+    for name, population in circuit.populations.items():
+        parameters = same.populations[name].parameters
+        same.populations[name] = replace(population, parameters=parameters)
+    for name, projection in circuit.projections.items():
+        same.projections[name] = replace(
+            same.projections[name],
+            post_exponent=projection.post_exponent,
+            pre_exponent=projection.pre_exponent,
+            costed=projection.costed,
+        )
+    return same
 
 
 def _by_population(circuit: Circuit, scale: Any) -> Mapping[str, Any]:

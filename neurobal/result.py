@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -61,6 +61,28 @@ class Balance(Rescaling):
     excluded: tuple[Excluded, ...]
     formulation: Formulation
     history: np.recarray
+
+    def table(self) -> dict[str, Any]:
+        """Columns with one entry a neuron, as those of `Rescaling.table`, and these:
+
+        ``incoming``, ``outgoing`` are the two halves of ∂C/∂h, equal where a neuron is balanced, and
+        ``incoming_before``, ``outgoing_before`` those of the network as it was. ``left_out``: the neuron could
+        move, but none of its costs takes part in the balance.
+
+        Examples
+        --------
+        >>> table = nb.balance(np.array([[0, 8, 0], [0.5, 0, 0], [1, 0, 0]])).table()  # nothing comes back from 2
+        >>> table["left_out"].tolist(), (table["incoming"] - table["outgoing"]).round(6).tolist()
+        ([False, False, True], [0.0, 0.0, 0.0])
+        """
+        columns = super().table()
+        for circuit, suffix in ((self.circuit, ""), (self.before, "_before")):
+            sums = self.formulation.at(circuit).neuron_sums()
+            for side, name in enumerate(("incoming", "outgoing")):
+                columns[name + suffix] = np.concatenate([sums[population][side] for population in sums])
+        without_cost = self.formulation.nodes.spread(~self.formulation.problem.connected)
+        columns["left_out"] = np.concatenate([without_cost[population] > 0 for population in without_cost])
+        return columns
 
     def plot(self) -> Figure:
         """Draw incoming against outgoing cost of each neuron, before and after, and the imbalance in each iteration.

@@ -51,10 +51,11 @@ def examples(module: str) -> list[doctest.DocTest]:
 
 
 @pytest.fixture(autouse=True)
-def numpy_target() -> Iterator[None]:
-    """Brian2's preferences are global: leave them as they were."""
+def numpy_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Brian2's preferences are global: leave them as they were. Files are written to a folder of their own."""
     from brian2 import prefs, start_scope
 
+    monkeypatch.chdir(tmp_path)
     target = prefs.codegen.target
     prefs.codegen.target = "numpy"
     start_scope()

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.brian.private_names",),
     ("neurobal.brian",),  # only its docstring
     ("neurobal.analysis",),
-    ("neurobal.balancing",),
+    ("neurobal.balancing", "neurobal.storage"),
     ("neurobal.result",),
     ("neurobal.rescaling",),
     ("neurobal.plot",),
@@ -39,9 +39,9 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.circuit",),
     ("neurobal.symmetry", "neurobal.rules", "neurobal.fitting", "neurobal.progress", "neurobal.logarithms"),
     ("neurobal.notebook_html",),
-    ("neurobal.containers", "neurobal.description"),
+    ("neurobal.containers", "neurobal.description", "neurobal.motion"),
     ("neurobal.inputs",),
-    ("neurobal.errors",),
+    ("neurobal.errors", "neurobal.version"),
 )
 # Imports inside of functions that go up: a name that is loaded when it is first used.
 LAZY = {("neurobal.adapters", "neurobal.brian.network")}

@@ -91,5 +91,42 @@ def test_a_matrix_cannot_be_written() -> None:
     result = nb.rescale(np.ones((2, 2)), [1, 2])
     with pytest.raises(nb.NeurobalError, match="nothing to write to"):
         result.apply()
-    with pytest.raises(nb.NeurobalError, match="from a matrix or Circuit"):
-        result.apply_to(np.ones((2, 2)))
+
+
+def test_another_matrix_takes_the_same_scales(rng: np.random.Generator) -> None:
+    first, second = rng.normal(size=(2, 3, 3))
+    result = nb.rescale(first, [1, 2, 3], homogeneity=2, pinned=[0])
+    again = result.apply_to(second)
+    expected = nb.rescale(second, [1, 2, 3], homogeneity=2, pinned=[0])
+    np.testing.assert_array_equal(again.weights, expected.weights)
+    assert again.before.populations["neurons"].pinned.tolist() == [True, False, False]
+    with pytest.raises(nb.NeurobalError, match=r"populations \(name: neurons\) are \{'neurons': 4\} and were"):
+        result.apply_to(np.ones((4, 4)))
+
+
+def test_a_table_has_a_row_for_each_neuron() -> None:
+    circuit = nb.Circuit()
+    circuit.add("E", 3, pinned=[1])
+    circuit.add("I", 2)
+    circuit.connect("E", "I", np.ones((2, 3)))
+    table = nb.rescale(circuit, {"E": [2, 1, 4], "I": 3.0}).table()
+    assert table["population"].tolist() == ["E", "E", "E", "I", "I"]
+    assert table["index"].tolist() == [0, 1, 2, 0, 1]
+    assert table["pinned"].tolist() == [False, True, False, False, False]
+    np.testing.assert_allclose(table["scale"], [2, 1, 4, 3, 3])
+
+
+def test_a_table_of_a_balance_has_its_costs(rng: np.random.Generator) -> None:
+    J = rng.normal(size=(6, 6))
+    J[:, 5] = 0  # nothing comes from the last one
+    table = nb.balance(J, pinned=[0]).table()
+    weights = nb.balance(J, pinned=[0]).weights ** 2
+    np.fill_diagonal(weights, 0)
+    weights[5] = 0  # left out
+    np.testing.assert_allclose(table["incoming"], 2 * weights.sum(axis=1))
+    np.testing.assert_allclose(table["outgoing"], 2 * weights.sum(axis=0))
+    np.testing.assert_allclose(table["incoming"][1:], table["outgoing"][1:], rtol=1e-6)
+    before = J**2 * (weights != 0)
+    np.testing.assert_allclose(table["outgoing_before"], 2 * before.sum(axis=0))
+    assert table["left_out"].tolist() == [False] * 5 + [True]
+    assert len({len(column) for column in table.values()}) == 1

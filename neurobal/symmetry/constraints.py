@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from math import isfinite
 from typing import NamedTuple
 
 from .expansion import expand
@@ -303,7 +304,7 @@ class Builder:
         reference = statement.scope.get(name)
         if not isinstance(reference, Constant) or reference.value is None:
             return None
-        if (statement.place.owner, name) in self.origin.potentials or abs(reference.value) == float("inf"):
+        if (statement.place.owner, name) in self.origin.potentials or not isfinite(reference.value):
             return None
         return Fraction(repr(reference.value))
 

@@ -16,6 +16,10 @@ from .expressions import number_of, parse, source
 Monomial = frozenset[tuple[str, int]]
 Polynomial = dict[Monomial, Fraction]
 MOST_TERMS = 200  # of a product: models have few, and the time grows with their square
+DETERMINISTIC = frozenset(
+    {"abs", "sign", "clip", "int", "floor", "ceil", "sqrt", "exp", "expm1", "exprel", "log", "log10", "log1p"}
+    | {"sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "timestep"}
+)
 HIGHEST_POWER = 4  # that is multiplied out
 
 
@@ -23,11 +27,20 @@ def expand(expression: str) -> str | None:
     """The expanded expression, or None if that is the same, has too many terms, or cannot be read."""
     try:
         tree = parse(expression)
+        if _draws_twice(tree):
+            return None
         polynomial = _polynomial(tree)
     except (SyntaxError, ValueError, ZeroDivisionError):
         return None
     text = " + ".join(_term(monomial, c) for monomial, c in polynomial.items()) or "0"
     return None if len(polynomial) >= _count_terms(tree) else text
+
+
+def _draws_twice(tree: ast.AST) -> bool:
+    """Whether equal calls may have unequal values: ``rand() - rand()`` is not 0. A script's functions may be such."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    drawn = Counter(source(call) for call in calls if source(call.func) not in DETERMINISTIC)
+    return any(number > 1 for number in drawn.values())
 
 
 def _count_terms(node: ast.AST) -> int:

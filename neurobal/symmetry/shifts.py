@@ -143,13 +143,18 @@ class _ShiftWalker:
                 return meaning if isinstance(meaning, Form) else INVARIANT
             case ast.Compare():
                 return self._alike([node.left, *node.comparators], node) * 0
-            case ast.Call(func=ast.Name(id="clip" | "minimum" | "maximum")):
+            case ast.Call(func=ast.Name(id=name)) if self._selects(name):
                 return self._alike(node.args, node)
         parts = node.args if isinstance(node, ast.Call) else ast.iter_child_nodes(node)
         for part in parts:
             if isinstance(part, ast.expr):
                 self._require(self.walk(part), node)
         return INVARIANT
+
+    def _selects(self, name: str) -> bool:
+        """Whether a function returns one of its arguments; a script may have other functions of these names."""
+        function = self._lookup(name)
+        return isinstance(function, Function) and function.name in ("clip", "minimum", "maximum")
 
     def _alike(self, nodes: list[ast.expr], whole: ast.expr) -> Form:
         shifts = [self.walk(node) for node in nodes]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from brian2 import NeuronGroup, Synapses, ms
+from brian2 import Function, Network, NeuronGroup, Synapses, check_units, device, ms
 from brian2.core.base import BrianObject
 from test_inference import differences, random_rescaling, run
 
@@ -121,6 +122,39 @@ def test_a_local_name_that_is_used_too_early_proves_nothing(code: str) -> None:
         run(objects)
 
 
+def test_code_goes_on_after_a_semicolon_within_a_comment() -> None:
+    """So Brian2 reads it: the second line adds 0.5."""
+    found = symmetries(regularly("x = 0.9*x # decays; x = x + 0.5"), namespace={})
+    assert not found.groups["E"].scalable and "`x = x + 0.5`" in repr(found)
+    assert stays(lambda: regularly("x = 0.9*x # decays\nx = 0.9*x"))
+
+
+@pytest.mark.parametrize(
+    ("code", "scalable"),
+    [
+        ("s = int(x > 0)\ns *= x\nx = 0.9*s", False),
+        ("s = x > 0\ns = x\nx = 0.9*s", False),
+        ("s = k*i\ns = s*x\nx = 0.9*s", False),
+        ("s = int(x > 0)\nt2 = s*x\nx = 0.9*t2", True),
+        ("s = 1.0*int(x > 0)\ns *= x\nx = 0.9*s", True),
+        ("s = sqrt(i + 1)\ns = x/s\nx = 0.9*s", True),
+    ],
+)
+def test_a_local_name_keeps_the_type_of_its_first_value(code: str, scalable: bool) -> None:
+    """Compiled code cuts off what an integer cannot hold, and a number is true or false where a truth value was."""
+    assert symmetries(regularly(code, k=2), namespace={}).groups["E"].scalable is scalable
+
+
+@pytest.mark.slow
+def test_an_integer_of_compiled_code_is_cut_off(standalone: Path) -> None:
+    cells = NeuronGroup(3, "x : 1\ny : 1", name="E")
+    cells.run_regularly("s = int(x > 0)\ns *= x\ny = s")
+    cells.x = [0.5, 1.7, 2.7]
+    Network(cells).run(0.1 * ms, namespace={})
+    device.build(directory=str(standalone))
+    assert np.array_equal(cells.y[:], [0, 1, 2])
+
+
 # Expressions that are looked up elsewhere than where they are defined
 
 
@@ -213,3 +247,48 @@ def test_brians_own_variables_are_none_that_could_be_declared() -> None:
     with pytest.raises(nb.NeurobalError) as caught:
         nb.balance(objects, scaling={"S": ("delays", 1, 1)})
     assert "'delay'" not in str(caught.value)
+
+
+# Names of a namespace that are no plain constants
+
+
+def test_a_variable_in_a_namespace_belongs_to_its_group() -> None:
+    """Brian2 reads it at each neuron, as a linked one."""
+    objects = rates()
+    other = NeuronGroup(5, "z : 1", name="F", namespace={"y": objects[0].variables["x"]})
+    other.run_regularly("z = y", dt=1 * ms)
+    found = symmetries([*objects, other], namespace={})
+    assert not found.groups["E"].scalable and "F reads it as 'y'" in repr(found)
+
+
+@pytest.mark.parametrize("bound", [np.nan, -np.inf])
+def test_constants_that_are_no_numbers(bound: float) -> None:
+    found = symmetries(rates("r = clip(x, bound, inf) : 1", bound=bound), namespace={})
+    assert found.groups["E"].scalable is bool(np.isinf(bound))
+    assert symmetries(rates("r = x**bound : 1", bound=bound), namespace={}).groups["E"].homogeneity == 0
+
+
+def test_a_function_of_the_script_is_not_what_its_name_says() -> None:
+    """Only a true minimum of potentials is a potential, wherever these are measured from."""
+
+    @check_units(a=1, b=1, result=1)
+    def minimum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.sqrt(np.abs(a * b))
+
+    minimum.homogeneity = 1
+
+    def build(function: object) -> list[BrianObject]:
+        model = "dx/dt = (El - minimum(x, cap) + I)/(10*ms) : 1\nI : 1\ncap : 1\nr = clip(x - El, 0, inf) : 1"
+        names = {"minimum": function, "El": -2.0}
+        cells = NeuronGroup(5, model, name="E", method="euler", namespace=names)
+        return [cells, Synapses(cells, cells, "w : 1\nI_post = w*r_pre : 1 (summed)", name="S", namespace=names)]
+
+    true_one = Function(np.minimum, arg_units=[1, 1], return_unit=1)
+    assert symmetries(build(true_one), namespace={}).groups["E"].origins == {"x": "El", "cap": "El"}
+    assert not symmetries(build(minimum), namespace={}).groups["E"].scalable
+
+
+def test_random_numbers_do_not_cancel() -> None:
+    """Each call draws another one."""
+    assert symmetries(rates("r = x + 5*rand() - 5*rand() : 1"), namespace={}).groups["E"].homogeneity == 0
+    assert symmetries(rates("n = rand() : 1\nr = x + 5*n - 5*n : 1"), namespace={}).groups["E"].homogeneity == 1

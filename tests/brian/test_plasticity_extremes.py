@@ -122,7 +122,7 @@ class Leaps(nb.Rule):
 
 
 def warnings_about_steps(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.message for record in caplog.records if "stayed where they were" in record.message]
+    return [record.message for record in caplog.records if "steps that" in record.message]
 
 
 @pytest.mark.parametrize("dyadic", [False, True])
@@ -164,6 +164,83 @@ def test_many_updates_in_single_precision(single_precision: None) -> None:
     assert np.abs(plasticity["E"].log_scale[:]).max() > 0.1
     certificate = nb.verify(plasticity.before, network)
     assert certificate.preserved and certificate.residual < 1e-5
+
+
+# Numbers that become none within a run
+
+
+def spoiled(
+    value: float, rule: nb.Rule | None = None, repaired: bool = False, **options: Any
+) -> tuple[Network, nb.Plasticity]:
+    """A run in which the weight from E[4] to E[0] is overwritten half-way, and put back if it is ``repaired``."""
+    objects = rate_network()
+    kept = float(objects[1].w[3])
+
+    @network_operation(dt=10 * ms, when="start")
+    def spoil() -> None:
+        step = round(float(defaultclock.t / (10 * ms)))
+        if step == 5:
+            objects[1].w[3] = value
+        if step == 7 and repaired:
+            objects[1].w[3] = kept
+
+    network, plasticity = attached([*objects, spoil], rule, **options)
+    network.run(100 * ms)
+    return network, plasticity
+
+
+def warnings_about_costs(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.message for record in caplog.records if "no finite numbers" in record.message]
+
+
+RULES = [nb.NormalizedFlow(rate=QUICK), nb.GradientFlow(rate=1 / second), nb.StochasticBalancing(rate=QUICK, theta=0.5)]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: type(rule).__name__)
+@pytest.mark.parametrize("dyadic", [False, True])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_become_no_numbers(value: float, dyadic: bool, rule: nb.Rule, caplog: Any) -> None:
+    """Both of its neurons stop, and the run says why; the others go on, and no scale is spoiled."""
+    network, plasticity = spoiled(value, rule, dyadic=dyadic)
+    (said,) = warnings_about_costs(caplog)
+    assert "neurons 0, 4 of 'E'" in said
+    assert f"the first is {value} at the synapse from E[4] to E[0]" in said
+    assert not warnings_about_steps(caplog)  # the rule is not to blame
+    soma = plasticity["E"]
+    assert np.all(np.isfinite(soma.scale[:])) and np.all(np.isfinite(soma.log_scale[:]))
+    weights = np.array(network["S"].w)
+    assert np.flatnonzero(~np.isfinite(weights)).tolist() == [3]
+    certificate = nb.verify(plasticity.before, network)
+    assert certificate.preserved is False and "the first is" in certificate.message
+    with pytest.raises(Exception) as error:  # nor does the next run start
+        network.run(10 * ms)
+    assert "are not finite" in str(error.value.__cause__)
+
+
+def test_weights_that_are_no_numbers_for_a_while(caplog: Any) -> None:
+    spoiled(np.nan, repaired=True)
+    (said,) = warnings_about_costs(caplog)
+    assert "They" not in said.partition("meanwhile.")[0] and "finite now" in said
+
+
+def test_finite_weights_of_infinite_costs(caplog: Any) -> None:
+    spoiled(1e200)
+    (said,) = warnings_about_costs(caplog)
+    assert "too large for their costs" in said
+
+
+def test_a_warning_in_the_run_that_it_belongs_to(caplog: Any) -> None:
+    network, _ = spoiled(np.nan, repaired=True)
+    caplog.clear()
+    network.run(10 * ms)
+    assert not warnings_about_costs(caplog)
+
+
+def test_all_is_said_of_pinned_neurons_too(caplog: Any) -> None:
+    """Where no neuron can stop, the weight is only checked by the certificate and by the next run."""
+    network, plasticity = spoiled(np.nan, pinned={"E": [0, 4]})
+    assert not warnings_about_costs(caplog)
+    assert nb.verify(plasticity.before, network).preserved is False
 
 
 # Names

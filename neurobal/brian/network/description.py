@@ -28,11 +28,11 @@ from brian2.core.variables import ArrayVariable
 from brian2.groups.group import CodeRunner
 from brian2.groups.neurongroup import SubexpressionUpdater
 
-from neurobal.brian.network.motion import Motion
 from neurobal.brian.network.objects import neuron_groups, parent, synapses_objects
 from neurobal.brian.network.values import is_brians_own, values_of
-from neurobal.description import Description, Key, Line, Stored
+from neurobal.description import Description, Key, Line, NotKept, Stored
 from neurobal.errors import UnknownValuesError
+from neurobal.motion import Motion
 from neurobal.symmetry.expressions import Function
 from neurobal.symmetry.model import GroupModel, Model, SynapsesModel
 from neurobal.symmetry.normal_form import normal_form
@@ -291,6 +291,16 @@ class _Code:
             return False
 
     __hash__ = None  # type: ignore[assignment]
+
+    def detached(self) -> NotKept:
+        """What a file keeps of it."""
+        return NotKept(str(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NotKept, (str(self),)
+
+    def __deepcopy__(self, memo: Any) -> _Code:
+        return self
 
     def __str__(self) -> str:
         return f"{getattr(getattr(self.function, 'pyfunc', self.function), '__qualname__', 'code')}()"

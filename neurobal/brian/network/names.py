@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -17,15 +17,16 @@ from brian2.core.variables import ArrayVariable, AuxiliaryVariable, Subexpressio
 from brian2.core.variables import Constant as BrianConstant
 from brian2.core.variables import Variable as BrianVariable
 from brian2.equations.equations import DIFFERENTIAL_EQUATION, SUBEXPRESSION
+from brian2.parsing.bast import brian_ast
 from brian2.units.fundamentalunits import DIMENSIONLESS, get_unit
+from brian2.utils.stringtools import get_identifiers
 
 from neurobal.brian.network.objects import parent
 from neurobal.brian.network.values import is_brians_own, stored_expressions
 from neurobal.symmetry.expressions import STANDARD_FUNCTIONS, Function
 from neurobal.symmetry.model import Constant, Kind, Pin, Reference, Variable
 
-EXTREMA = (np.minimum, np.maximum, np.fmin, np.fmax)
-
+_SELECTING: Mapping[Any, str] = {np.minimum: "minimum", np.maximum: "maximum", np.fmin: "minimum", np.fmax: "maximum"}
 _SEEN_FROM = {"_postsynaptic_idx": "post", "_presynaptic_idx": "pre", "_idx": "own", "_sub_idx": "own"}
 
 
@@ -109,6 +110,7 @@ class Names:
         Brian2 puts the text of an expression where it is used. The names in it that are no variables of its own group
         are looked up there: among the names that this code assigns, the owner's variables, and the owner's constants.
         """
+        own = parent(owner) is holder
         for name in sorted(expression.identifiers):
             part = holder.variables.get(name)
             if isinstance(part, Subexpression):
@@ -116,7 +118,9 @@ class Names:
                 if changed is not None:
                     return changed
             elif part is None and (
-                name in local or name in owner.variables or self._external(owner, name) != self._external(holder, name)
+                name in local
+                or name in owner.variables
+                or (not own and self._external(owner, name) != self._external(holder, name))
             ):
                 return name
         return None
@@ -133,6 +137,36 @@ class Names:
             self.pin(parent(variable.owner).name, variable.name, reason)
         return Constant(name)
 
+    def discrete_locals(
+        self, owner: Any, variables: Mapping[str, Any], assignments: Iterable[tuple[str, str, str]]
+    ) -> set[str]:
+        """The local names of a block that hold integers or truth values, whatever is assigned to them later.
+
+        Brian2 gives a name the type of the first value that it gets, and compiled code converts the others to it.
+        ``assignments`` are those of local names, as (name, operation, expression).
+        """
+        known = {**DEFAULT_FUNCTIONS, **variables}
+        first: dict[str, bool] = {}
+        again = set()
+        for target, operation, expression in assignments:
+            if target in first or operation != "=":
+                again.add(target)
+                continue
+            for name in get_identifiers(expression) - known.keys():
+                value = self._in_namespace(owner, name)
+                known[name] = value if isinstance(value, BrianFunction) else AuxiliaryVariable(name, dtype=int)
+            try:
+                first[target] = brian_ast(expression, known).dtype != "float"
+            except Exception:  # no valid code: Brian2 will say so when a run starts
+                first[target] = True
+            known[target] = AuxiliaryVariable(target, dtype=int if first[target] else float)
+        return {name for name in again if first.get(name)}
+
+    def _in_namespace(self, owner: Any, name: str) -> Any:
+        """What the namespaces of the owner and of the run hold under this name, None if nothing."""
+        namespace = getattr(owner, "namespace", None) or {}
+        return namespace.get(name, self.namespace.get(name))
+
     def _external(self, owner: Any, name: str) -> Reference | None:
         if name in DEFAULT_CONSTANTS:
             return Constant(name, float(DEFAULT_CONSTANTS[name].value))
@@ -142,7 +176,10 @@ class Names:
         if name in DEFAULT_FUNCTIONS:
             return Function(name, STANDARD_FUNCTIONS.get(name))
         for namespace in (getattr(owner, "namespace", None) or {}, self.namespace):
-            reference = _reference(name, namespace[name]) if name in namespace else None
+            value = namespace.get(name)
+            if isinstance(value, ArrayVariable | Subexpression):
+                return self._linked(owner, name, value)
+            reference = _reference(name, value)
             if reference is not None:
                 if namespace is self.namespace:
                     self.external[name] = namespace[name]
@@ -158,8 +195,10 @@ def is_usable(value: Any) -> bool:
 def _reference(name: str, value: Any) -> Constant | Function | None:
     """What a value in a namespace is to the equations that name it; None for what they cannot use (an array, say)."""
     if isinstance(value, BrianFunction) or (inspect.isfunction(value) and hasattr(value, "_arg_units")):
+        python = _python_function(value)
         # What a user's code rounds is not known.
-        return Function(name, _declared_homogeneity(value), exact=_python_function(value) in EXTREMA)
+        name = _SELECTING.get(python, f"{name} of the script")
+        return Function(name, _declared_homogeneity(value), exact=python in _SELECTING)
     if isinstance(value, BrianVariable):
         return Constant(name)
     number = np.asarray(value) if isinstance(value, int | float | np.number | np.ndarray) else None
@@ -212,7 +251,7 @@ def _python_function(function: Any) -> Any:
 def _declared_homogeneity(function: Any) -> Fraction | None:
     """The attribute ``homogeneity`` of a user's function f(λx, λy) = λ^homogeneity f(x, y)."""
     python = _python_function(function)
-    if python in EXTREMA:
+    if python in _SELECTING:
         return Fraction(1)
     declared = getattr(function, "homogeneity", getattr(python, "homogeneity", None))
     return None if declared is None else Fraction(declared)

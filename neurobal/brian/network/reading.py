@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,17 +16,19 @@ from brian2.core.namespace import get_local_namespace
 from brian2.core.network import _get_all_objects
 
 from neurobal.adapters import read
+from neurobal.adapters.detached import Reading
 from neurobal.brian.network.binding import BrianBinding
 from neurobal.brian.network.description import describe, schedule_of
-from neurobal.brian.network.motion import Motion, find_motion
+from neurobal.brian.network.motion import find_motion
 from neurobal.brian.network.names import is_usable
 from neurobal.brian.network.objects import brian_objects, is_input, neuron_groups, parent, synapses_objects
 from neurobal.brian.network.statements import collect_statements
 from neurobal.brian.network.values import float_array, values_of
 from neurobal.circuit import Circuit
-from neurobal.description import Description, check_same_model
+from neurobal.description import check_same_model
 from neurobal.errors import InvalidInputError, NeurobalError, did_you_mean
 from neurobal.inputs import neuron_mask
+from neurobal.motion import Motion
 from neurobal.symmetry.model import Model
 
 
@@ -39,7 +41,6 @@ class Examined:
     pins: dict[str, np.ndarray]
     motion: Motion
     model: Model
-    pinned: Any  # as given, for another network that is to be read in the same way
     has_namespace: bool  # names were looked up in one that was given, and not in the script
     schedule: tuple[str, ...]
     everything: weakref.WeakSet[BrianObject]  # all that was looked at
@@ -74,9 +75,7 @@ def examine(
     model = collect_statements(objects, names)
     motion = find_motion(model, groups, synapses, pins, scaling or {}, homogeneity or {}, names, allow)
     everything = weakref.WeakSet(_get_all_objects(objects))
-    return Examined(
-        groups, synapses, pins, motion, model, pinned, namespace is not None, schedule_of(network), everything
-    )
+    return Examined(groups, synapses, pins, motion, model, namespace is not None, schedule_of(network), everything)
 
 
 @read.register(Network)
@@ -123,41 +122,66 @@ def snapshot(examined: Examined) -> Circuit:
         )
     for connection in synapses.values():
         _add_projections(circuit, connection, motion)
+    undefined = frozenset(examined.model.undefined)
+    reading = Reading(motion, examined.pins, undefined, examined.has_namespace, examined.schedule, description)
     circuit.binding = BrianBinding(
-        groups, synapses, motion, examined.everything, partial(_read_again, examined, description)
+        groups, synapses, reading, examined.everything, partial(_read_this_again, examined, reading)
     )
     return circuit
 
 
-def _read_again(examined: Examined, description: Description, network: Any) -> Circuit:
+def _read_this_again(examined: Examined, reading: Reading, network: Any) -> Circuit:
     """Another network, or (None) the same objects, as these were read: what moved there moves here."""
-    objects = examined.objects() if network is None else brian_objects(network)
-    names = _names_now(examined)
-    model = collect_statements(objects, names)
-    for name in model.undefined.keys() - examined.model.undefined.keys():
+    return (
+        _read_objects(reading, examined.objects(), reading.schedule)
+        if network is None
+        else read_again(reading, network)
+    )
+
+
+def read_again(reading: Reading, network: Any) -> Circuit:
+    """Another network as one was read: what moved there moves here.
+
+    Raises
+    ------
+    DifferentModelError
+        It computes something else.
+    NeurobalError
+        It uses a name that is defined nowhere.
+    """
+    return _read_objects(reading, brian_objects(network), schedule_of(network))
+
+
+def _read_objects(reading: Reading, objects: list[BrianObject], schedule: tuple[str, ...]) -> Circuit:
+    model = collect_statements(objects, _names_now(reading))
+    for name in model.undefined.keys() - reading.undefined:
         raise NeurobalError(
             f"The name {name!r} in the {model.undefined[name]} is not defined where the network is read again (in the "
             f"script that calls verify, say). Define it there, or give it to the group: namespace={{{name!r}: ...}}."
         )
-    schedule = schedule_of(network) if network is not None else examined.schedule
-    check_same_model(description, describe(objects, model, examined.motion, schedule))
+    check_same_model(reading.description, describe(objects, model, reading.motion, schedule))
     groups = neuron_groups(objects)
-    pins = _pins(examined.pinned, groups)
-    everything = weakref.WeakSet(_get_all_objects(objects))
-    same = replace(
-        examined, groups=groups, synapses=synapses_objects(objects), pins=pins, model=model, schedule=schedule,
-        everything=everything,
-    )  # fmt: skip
-    return snapshot(same)
+    return snapshot(
+        Examined(
+            groups,
+            synapses_objects(objects),
+            _pins(reading.pinned, groups),
+            reading.motion,
+            model,
+            reading.has_namespace,
+            schedule,
+            weakref.WeakSet(_get_all_objects(objects)),
+        )
+    )
 
 
-def _names_now(examined: Examined) -> dict[str, Any]:
+def _names_now(reading: Reading) -> dict[str, Any]:
     """The names of the script that calls this package; those that were known before, where it has none of its own."""
     frame = sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "neurobal":
         frame = frame.f_back
-    script, known = {**frame.f_globals, **frame.f_locals}, examined.motion.external
-    if examined.has_namespace:
+    script, known = {**frame.f_globals, **frame.f_locals}, reading.motion.external
+    if reading.has_namespace:
         return {**script, **known}
     return {**script, **{name: value for name, value in known.items() if not is_usable(script.get(name))}}
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
-from textwrap import dedent
+from types import MappingProxyType
 from typing import Any
 
 from brian2 import NeuronGroup, PoissonInput, Synapses
@@ -29,7 +30,7 @@ from brian2.utils.stringtools import get_identifiers
 
 from neurobal.brian.network.names import Names, unit_of, unit_text
 from neurobal.brian.network.objects import parent
-from neurobal.symmetry.model import GroupModel, Model, Place, Statement, SynapsesModel
+from neurobal.symmetry.model import GroupModel, Kind, Model, Place, Statement, SynapsesModel, Variable
 
 _READERS = (StateMonitor, EventMonitor, PopulationRateMonitor, Subgroup, Clock)
 _OWNED = (  # their code is read from the group that owns them
@@ -190,8 +191,13 @@ class _Reader:
     def _code(self, owner: Any, part: str, code: str, extra: Any = None) -> Iterator[Statement]:
         """The lines of one block. The names that it assigns and that are no variables are local to it."""
         block, lines, extra = next(self.block), list(_assignments(code)), extra or {}
-        variables = {*owner.variables, *extra}
+        variables = {**owner.variables, **extra}
         local = {target for _, target, _, _ in lines if target is not None and target not in variables}
+        assignments = [
+            (name, op, expression) for _, name, op, expression in lines if name is not None and name in local
+        ]
+        discrete = self.names.discrete_locals(owner, variables, assignments)
+        here = {name: Variable(parent(owner).name, name, Kind.DISCRETE) for name in discrete}
         assigned: set[str] = set()  # by earlier lines of the block
         for text, target, operation, expression in lines:
             read = set(get_identifiers(expression)) | ({target} if target and operation != "=" else set())
@@ -199,7 +205,7 @@ class _Reader:
                 place = Place(parent(owner).name, part)
                 self.model.unread.append(f"{place}: `{text}` uses {name}, which no line before it assigns")
             assigned |= {target} if target else set()
-            yield self._statement(owner, part, text, operation, expression, target, block, extra, local)
+            yield self._statement(owner, part, text, operation, expression, target, block, extra, local, here)
 
     def _statement(
         self,
@@ -212,9 +218,10 @@ class _Reader:
         block: int = -1,
         extra: Any = None,
         local: Collection[str] = (),
+        discrete: Mapping[str, Variable] = MappingProxyType({}),
     ) -> Statement:
         names = set(get_identifiers(expression)) | ({target} if target else set())
-        scope = {name: self.names.meaning(owner, name, extra or {}, local) for name in sorted(names)}
+        scope = {n: discrete.get(n) or self.names.meaning(owner, n, extra or {}, local) for n in sorted(names)}
         known = {name: reference for name, reference in scope.items() if reference is not None}
         place = Place(parent(owner).name, part)
         for name in names - known.keys() - {target, *local}:
@@ -249,23 +256,24 @@ def _linked_to(group: Any) -> set[str]:
 
 
 def _assignments(code: str) -> Iterator[tuple[str, str | None, str, str]]:
-    """The lines of a block of abstract code as (text, target, operation, expression)."""
-    code = dedent(code).strip()
-    try:
-        lines = [(code, node) for node in ast.parse(code).body]
-    except SyntaxError:
-        lines = []
-        for line in map(str.strip, code.splitlines()):
-            try:
-                lines += [(line, node) for node in ast.parse(line).body]
-            except SyntaxError:
-                yield line, None, "condition", line  # the algebra takes it as it is: nothing in it may move
-    for whole, node in lines:
-        text = ast.get_source_segment(whole, node) or ast.unparse(node)
-        match node:
-            case ast.Assign(targets=[ast.Name(id=target)]) | ast.AugAssign(target=ast.Name(id=target)):
-                expression = ast.get_source_segment(whole, node.value) or ast.unparse(node.value)
-                operation = "=" if isinstance(node, ast.Assign) else text[len(target) :].split("=", 1)[0].strip() + "="
-                yield text, target, operation, expression
-            case _:
-                yield text, None, "condition", text
+    """The lines of a block of abstract code as (text, target, operation, expression).
+
+    Brian2 ends a line at each semicolon, also within a comment: what follows it is code.
+    """
+    for line in map(str.strip, re.split(r"[;\n]", code)):
+        try:
+            nodes = ast.parse(line).body
+        except SyntaxError:
+            yield line, None, "condition", line  # the algebra takes it as it is: nothing in it may move
+            continue
+        for node in nodes:
+            text = ast.get_source_segment(line, node) or ast.unparse(node)
+            match node:
+                case ast.Assign(targets=[ast.Name(id=target)]) | ast.AugAssign(target=ast.Name(id=target)):
+                    expression = ast.get_source_segment(line, node.value) or ast.unparse(node.value)
+                    operation = (
+                        "=" if isinstance(node, ast.Assign) else text[len(target) :].split("=", 1)[0].strip() + "="
+                    )
+                    yield text, target, operation, expression
+                case _:
+                    yield text, None, "condition", text

@@ -18,7 +18,6 @@ from brian2.core.base import BrianObject
 from brian2.devices.device import RuntimeDevice, get_device
 
 from neurobal.brian.network.guarded_constants import check_constants, guard
-from neurobal.brian.network.motion import Motion
 from neurobal.brian.network.newcomers import running_with, warn_of_newcomers
 from neurobal.brian.network.objects import parent
 from neurobal.brian.network.reading import Examined, examine, snapshot
@@ -27,14 +26,20 @@ from neurobal.brian.plasticity.claims import ALLOW, Claim, check_claims, check_o
 from neurobal.brian.plasticity.companions import check_not_normalized, check_same_model
 from neurobal.brian.plasticity.initial_costs import largest_power
 from neurobal.brian.plasticity.measuring import CostMeter, RunState
-from neurobal.brian.plasticity.neuron_update import NeuronPass, move_code, reach_of
+from neurobal.brian.plasticity.neuron_update import EmittedScales, NeuronPass, move_code, reach_of
 from neurobal.brian.plasticity.rule_check import check_rule
-from neurobal.brian.plasticity.run_warnings import warn_if_stiff, warn_of_refused_steps, warn_of_unknown
+from neurobal.brian.plasticity.run_warnings import (
+    warn_if_stiff,
+    warn_of_lost_costs,
+    warn_of_refused_steps,
+    warn_of_unknown,
+)
 from neurobal.brian.plasticity.synapse_update import SynapsePass
 from neurobal.brian.running.clocks import check_steps, seconds
 from neurobal.circuit import Circuit
 from neurobal.cost import Cost, Power
-from neurobal.errors import NeurobalError, NotHomogeneousError, UnknownValuesError, did_you_mean
+from neurobal.errors import NeurobalError, NotFiniteError, NotHomogeneousError, UnknownValuesError, did_you_mean
+from neurobal.motion import Motion
 from neurobal.rounding import common_step
 from neurobal.rules import GradientFlow, Rule, find_rule
 
@@ -179,11 +184,20 @@ class Plasticity(BrianObject):
         super().before_run(run_namespace)
 
     def after_run(self) -> None:
-        """Warn of steps that were not taken."""
+        """Warn of steps that were not taken, and of costs that were no numbers."""
         if isinstance(get_device(), RuntimeDevice):
+            warn_of_lost_costs(self.name, self._somas, self._what_is_not_finite)
             reach = reach_of(_powers(self._motion), next(iter(self._somas.values())).scale_[:].dtype)
             warn_of_refused_steps(self.name, self.rule, self._somas, reach)
         super().after_run()
+
+    def _what_is_not_finite(self) -> str | None:
+        """Which weights or parameters are no finite numbers now; None if all are."""
+        try:
+            self._read()
+        except NotFiniteError as error:
+            return str(error)
+        return None
 
     def _guard_constants(self) -> None:
         """Let runs check what the proof rests on while scales are not 1, also in runs without this plasticity."""
@@ -249,7 +263,7 @@ class Plasticity(BrianObject):
         """The network as it is now, with what a certificate has to know of a rescaling by many updates."""
         circuit = snapshot(self._examined)
         circuit.roundings = ROUNDINGS
-        circuit.emitted = self._emitted
+        circuit.emitted = EmittedScales(self._somas)
         circuit.uncertified = frozenset(
             projection
             for name, moves in self._motion.synapses.items()
@@ -257,10 +271,6 @@ class Plasticity(BrianObject):
             if (name, weight) in self._motion.changed
         )
         return circuit
-
-    def _emitted(self) -> dict[str, np.ndarray]:
-        """The log-scales by which it has moved each group so far."""
-        return {name: np.log(np.asarray(soma.scale)) for name, soma in self._somas.items()}
 
     def _measure(self, alone: frozenset[str]) -> None:
         """Sum up all costs as they are now; the first time, find what the rule's costs are measured in."""

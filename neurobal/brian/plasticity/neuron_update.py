@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from brian2 import Clock, NeuronGroup, prefs
 
-from neurobal.brian.network.motion import GroupMotion
 from neurobal.brian.plasticity.synapse_update import power_of
 from neurobal.brian.running.finite_or import FINITE_OR
 from neurobal.brian.running.runner import Accumulation, Runner
+from neurobal.motion import GroupMotion
 from neurobal.rules import Rule
 
 Array: TypeAlias = np.ndarray
@@ -35,6 +35,7 @@ factor : 1
 inverse : 1
 remainder : 1
 refused : 1
+lost : 1
 lead : 1
 lag : 1
 random_state : integer
@@ -57,14 +58,17 @@ uniform = clip(random_state/2147483647.0, 0.0, 0.99999994)
 
 # ``raw_in`` is the sum as the synapses make it, ``cost_in`` the same in units of the mean cost of a synapse,
 # ``seen_in`` what the rule is given: of a neuron without incoming or outgoing cost, which does not move, it does not
-# see the zeros (log 0, 0/0) but 1 and 2.
+# see the zeros (log 0, 0/0) but 1 and 2. Nor does a neuron move whose costs are no numbers, or infinite, which ``lost``
+# counts.
 SENSE = """
 cost_in = raw_in*unit
 cost_out = raw_out*unit
-moves = free*int(cost_in > 0)*int(cost_out > 0)
+_nb_finite = int(finite_or(cost_in + cost_out, -1.0) >= 0)
+lost = lost + free*(1 - _nb_finite)
+moves = free*int(cost_in > 0)*int(cost_out > 0)*_nb_finite
 imbalance = (cost_in - cost_out)/(cost_in + cost_out + int(cost_in + cost_out == 0))
-seen_in = cost_in*moves + 1*int(moves == 0)
-seen_out = cost_out*moves + 2*int(moves == 0)
+seen_in = finite_or(cost_in, 0.0)*moves + 1*int(moves == 0)
+seen_out = finite_or(cost_out, 0.0)*moves + 2*int(moves == 0)
 raw_in = 0
 raw_out = 0
 _nb_gap = abs(cost_in - cost_out)*free
@@ -231,3 +235,19 @@ def quantum(whole: int) -> float:
 def reach_of(powers: Sequence[float], dtype: Any) -> float:
     """The largest absolute log-scale: a value that two neurons scale by the largest of ``powers`` stays finite."""
     return REACH * float(np.log(np.finfo(dtype).max)) / max(1.0, *map(abs, powers))
+
+
+class EmittedScales:
+    """The log-scales by which a plasticity has moved each group so far; what is pickled knows of none (None)."""
+
+    def __init__(self, somas: Mapping[str, Any]) -> None:
+        self._somas = somas
+
+    def __call__(self) -> dict[str, np.ndarray]:
+        return {name: np.log(np.asarray(soma.scale)) for name, soma in self._somas.items()}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
+    def __deepcopy__(self, memo: Any) -> EmittedScales:
+        return self

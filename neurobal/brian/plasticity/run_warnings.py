@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from brian2 import NeuronGroup
@@ -50,6 +50,23 @@ def warn_of_refused_steps(name: str, rule: Rule, somas: Mapping[str, NeuronGroup
                 f"no numbers, or that lead beyond log-scales of ±{reach:.3g}. They stayed where they were then, "
                 "and the function is preserved. Bound the rule, or its rate.",
                 "refused_steps",
+            )
+
+
+def warn_of_lost_costs(name: str, somas: Mapping[str, NeuronGroup], culprit: Callable[[], str | None]) -> None:
+    """Warn of costs that were no finite numbers in the run that has ended, and forget them.
+
+    ``culprit`` says which values of the network still are none, if any.
+    """
+    for group, soma in somas.items():
+        lost = np.flatnonzero(soma.lost_[:])
+        if lost.size:
+            soma.lost_ = 0
+            reason = culprit() or "Their weights are finite now; they were not, or are too large for their costs."
+            logger.warn(
+                f"{name}: the costs of neurons {_first_of(lost)} of {group!r} were no finite numbers in this run, and "
+                f"these neurons stayed where they were meanwhile. {reason}",
+                "lost_costs",
             )
 
 

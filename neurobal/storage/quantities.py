@@ -1,0 +1,46 @@
+"""Values with physical units, which only a simulator's package knows: found by name, imported when they occur."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from neurobal.errors import InvalidFileError
+
+# By the package that a value's type comes from: the module that takes it apart and makes it again.
+UNITS = {"brian2": "neurobal.brian.network.units"}
+
+
+def knows(value: Any) -> bool:
+    """Whether a value has units, or is one's dimension."""
+    return _package(value) in UNITS
+
+
+def parts(value: Any) -> list[Any]:
+    """``[package, number or array (None: a dimension alone), exponents of the base units]``."""
+    package = _package(value)
+    found = import_module(UNITS[package]).parts(value)
+    if found is None:
+        raise InvalidFileError(f"a {type(value).__name__} of {package} is no quantity: a file cannot hold it")
+    return [package, *found]
+
+
+def built(content: Any) -> Any:
+    """The value of these parts."""
+    if not isinstance(content, list) or len(content) != 3 or content[0] not in UNITS:
+        raise InvalidFileError(f"a quantity is given by {content!r:.60}")
+    package, number, exponents = content
+    is_number = number is None or type(number) in (int, float) or isinstance(number, np.ndarray)
+    if not is_number or not isinstance(exponents, list) or not all(type(e) in (int, float) for e in exponents):
+        raise InvalidFileError(f"a quantity is given by {content!r:.60}")
+    try:
+        module = import_module(UNITS[package])
+    except ImportError as error:
+        raise InvalidFileError(f"it holds quantities of {package}, which is not installed here ({error})") from error
+    return module.built(number, exponents)
+
+
+def _package(value: Any) -> str:
+    return type(value).__module__.partition(".")[0]
