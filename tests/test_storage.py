@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import storage_fuzz
 from scipy import sparse
 
 import neurobal as nb
@@ -261,3 +264,24 @@ def test_compressed_and_nested_files_are_refused(matrix: np.ndarray) -> None:
             file.writestr("neurobal.json", text)
         with pytest.raises(InvalidFileError, match="no JSON"):
             storage.read(out)
+
+
+# ------------------------------------------------------------------------------------------------ random mutations
+
+
+def test_mutants_end_in_errors_or_in_things_of_use() -> None:
+    files = [storage_fuzz.saved(thing) for thing in storage_fuzz.examples().values()]
+    ends = [storage_fuzz.judge(*mutant) for mutant in storage_fuzz.mutants(files, 600, seed=1)]
+    assert {"error", "same", "another"} == set(ends)
+
+
+def test_memory_is_that_of_the_file() -> None:
+    files = [storage_fuzz.saved(thing) for thing in storage_fuzz.examples().values()]
+    tracemalloc.start()
+    for mutant, _, _ in storage_fuzz.mutants(files, 60, seed=2):
+        tracemalloc.reset_peak()
+        start = tracemalloc.get_traced_memory()[0]
+        with contextlib.suppress(nb.NeurobalError):
+            storage.read(io.BytesIO(mutant))
+        assert tracemalloc.get_traced_memory()[1] - start < 60 * len(mutant) + 10**6
+    tracemalloc.stop()

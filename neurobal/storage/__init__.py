@@ -88,7 +88,7 @@ def load(path: str | os.PathLike[str]) -> Thing:
     try:
         with open(path, "rb") as stream:
             return read(stream)
-    except (NeurobalError, RecursionError, MemoryError) as error:
+    except NeurobalError as error:
         raise InvalidFileError(f"Cannot load {os.fspath(path)!r}: {error}.") from error
 
 
@@ -110,7 +110,10 @@ def read(stream: BinaryIO) -> Thing:
     if tree["version"] != VERSION or tree.keys() != {"format", "version", "package", "thing"}:
         raise InvalidFileError("its text is damaged")
     reader = Reader(TABLE, arrays)
-    thing = reader.value(tree["thing"])
+    try:
+        thing = reader.value(tree["thing"])
+    except RecursionError as error:
+        raise InvalidFileError("its text is nested too deeply") from error
     reader.finish()
     if type(thing) not in THINGS:
         raise InvalidFileError(f"it holds a {type(thing).__name__}, and none of {NAMES}")

@@ -29,7 +29,7 @@ def parts(value: Any) -> list[Any]:
 
 def built(content: Any) -> Any:
     """The value of these parts."""
-    if not isinstance(content, list) or len(content) != 3 or content[0] not in UNITS:
+    if not isinstance(content, list) or len(content) != 3 or type(content[0]) is not str or content[0] not in UNITS:
         raise InvalidFileError(f"a quantity is given by {content!r:.60}")
     package, number, exponents = content
     is_number = number is None or type(number) in (int, float) or isinstance(number, np.ndarray)

@@ -73,7 +73,7 @@ class Writer:
         if kind is list:
             return [self.tree(part, f"{where}.{k}") for k, part in enumerate(value)]
         if kind in SEQUENCES.values():
-            parts = sorted(value) if kind is not tuple else value  # sets of strings, in a reproducible order
+            parts = value if kind is tuple else sorted(value, key=repr)  # in a reproducible order
             return {kind.__name__: self.tree(list(parts), where)}
         if kind is Fraction:
             return {"fraction": [value.numerator, value.denominator]}
@@ -150,7 +150,8 @@ class Reader:
         for pair in pairs:
             if not isinstance(pair, list) or len(pair) != 2:
                 raise InvalidFileError(f"expected a key and a value, got {pair!r:.60}")
-            (key,) = _hashable(tuple, [self.value(pair[0])])
+            key = self.value(pair[0])
+            _hashable(hash, key)
             if key in found:
                 raise InvalidFileError(f"the key {key!r:.60} occurs twice")
             found[key] = self.value(pair[1])
@@ -203,12 +204,12 @@ def _of(kind: type, content: Any, tag: str) -> Any:
     return content
 
 
-def _hashable(kind: Callable[[list[Any]], Any], parts: list[Any]) -> Any:
-    made = kind(parts) if kind is tuple else None
+def _hashable(kind: Callable[[Any], Any], content: Any) -> Any:
+    """``kind(content)``, of a kind that needs a hash."""
     try:
-        return made if made is not None else kind(parts)
+        return kind(content)
     except TypeError as error:
-        raise InvalidFileError(f"something that cannot be in a set is in one: {parts!r:.60}") from error
+        raise InvalidFileError(f"something that changes is in a set, or is a key: {content!r:.60}") from error
 
 
 def _fraction(content: Any) -> Fraction:
