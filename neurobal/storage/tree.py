@@ -23,6 +23,7 @@ from neurobal.storage.container import STORED_KINDS
 Array: TypeAlias = np.ndarray
 Table: TypeAlias = Mapping[str, "Form"]
 
+LARGEST_INTEGER = 2**53  # that stands for a floating-point number
 SEQUENCES = {"tuple": tuple, "set": set, "frozenset": frozenset}
 
 
@@ -130,9 +131,9 @@ class Reader:
         if tag == "fraction":
             return _fraction(content)
         if tag == "quantity":
-            return quantities.built(self.value(content))
+            return quantities.built(*_typed(self.value(content), str, float | Array | None, list[float]))
         if tag == "sparse":
-            return _sparse(self.value(content))
+            return _sparse(*_typed(self.value(content), Array, Array, Array, int))
         raise InvalidFileError(f"it holds a {tag!r}, which this version does not know")
 
     def finish(self) -> None:
@@ -186,7 +187,7 @@ def fits(value: Any, hint: Any) -> bool:
     if hint in (bool, int, str):
         return type(value) is hint
     if hint is float:
-        return type(value) in (int, float)
+        return type(value) is float or (type(value) is int and abs(value) <= LARGEST_INTEGER)
     if origin in (Union, UnionType):
         return any(fits(value, option) for option in arguments)
     if origin is tuple and arguments[-1] is not Ellipsis:
@@ -213,9 +214,10 @@ def _hashable(kind: Callable[[Any], Any], content: Any) -> Any:
 
 
 def _fraction(content: Any) -> Fraction:
-    if not fits(content, list[int]) or len(content) != 2 or not content[1]:
+    above, below = _typed(content, int, int)
+    if not below:
         raise InvalidFileError(f"a fraction is given by {content!r:.60}")
-    return Fraction(*content)
+    return Fraction(above, below)
 
 
 def _parts_of_sparse(matrix: Any) -> list[Any]:
@@ -223,17 +225,21 @@ def _parts_of_sparse(matrix: Any) -> list[Any]:
     return [rows.data, rows.indices, rows.indptr, int(rows.shape[1])]
 
 
-def _sparse(parts: Any) -> Any:
+def _sparse(data: Array, indices: Array, ends: Array, columns: int) -> Any:
     """A sparse matrix in rows: what it takes is what its arrays take, however many columns it has."""
-    if not fits(parts, list[Any]) or len(parts) != 4 or not fits(tuple(parts), tuple[Array, Array, Array, int]):
-        raise InvalidFileError("a sparse matrix is not given by its data, indices, ends of rows and columns")
-    data, indices, ends, columns = parts
     try:
         matrix = sparse.csr_array((data, indices, ends), shape=(len(ends) - 1, columns))
         matrix.check_format(full_check=True)
     except (TypeError, ValueError, OverflowError, IndexError) as error:
         raise InvalidFileError(f"a sparse matrix is damaged: {error}") from error
     return matrix
+
+
+def _typed(parts: Any, *hints: Any) -> list[Any]:
+    """A list of values of these types."""
+    if type(parts) is not list or len(parts) != len(hints) or not all(map(fits, parts, hints)):
+        raise InvalidFileError(f"expected {', '.join(map(str, hints))}, got {parts!r:.60}")
+    return parts
 
 
 def _shown(value: Any) -> str:
