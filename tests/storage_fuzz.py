@@ -15,10 +15,12 @@ import resource
 import signal
 import struct
 import sys
+import tempfile
 import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -217,7 +219,8 @@ def mutants(files: list[bytes], count: int, seed: int) -> Iterator[tuple[bytes, 
         yield mutate(original, rng), original, not k % 2
 
 
-def main(count: int, seed: int) -> None:
+def main(count: int, seed: int) -> int:
+    """Try so many mutants; the number of those that did harm."""
     files = [saved(thing) for thing in {**examples(), **brian_examples()}.values()]
     resource.setrlimit(resource.RLIMIT_AS, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 + 3 * 2**30,) * 2)
     ends: dict[str, int] = {}
@@ -229,9 +232,8 @@ def main(count: int, seed: int) -> None:
         try:
             end = judge(mutant, original, is_damage)
         except BaseException as error:
-            name = f"/tmp/mutant_{seed}_{k}.npz"
-            with open(name, "wb") as file:
-                file.write(mutant)
+            name = Path(tempfile.gettempdir()) / f"mutant_{seed}_{k}.npz"
+            name.write_bytes(mutant)
             print(f"mutant {k}: {type(error).__name__}: {error!s:.200}; it is {name}", flush=True)
             end = "FAILURE"
         slowest = max(slowest, time.perf_counter() - start)
@@ -239,6 +241,7 @@ def main(count: int, seed: int) -> None:
     signal.alarm(0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{count:,} mutants: {ends}; the slowest took {slowest:.2f} s; peak memory {peak:.0f} MiB")
+    return ends.get("FAILURE", 0)
 
 
 def brian_examples() -> dict[str, Any]:
@@ -268,4 +271,4 @@ def brian_examples() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    sys.exit(main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0) > 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -285,3 +286,14 @@ def test_memory_is_that_of_the_file() -> None:
             storage.read(io.BytesIO(mutant))
         assert tracemalloc.get_traced_memory()[1] - start < 60 * len(mutant) + 10**6
     tracemalloc.stop()
+
+
+@pytest.mark.slow
+def test_many_mutants_in_little_memory() -> None:
+    """Those of Brian2 networks, too, in a process with limits."""
+    script = ROOT / "tests" / "storage_fuzz.py"
+    run = subprocess.run(
+        [sys.executable, str(script), "20000", "3"], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout
