@@ -188,8 +188,8 @@ def _binding_of(balance: Balance, side: Side) -> BrianBinding:
         group is not binding.groups.get(name) for name, group in side.groups.items()
     ):
         raise InvalidInputError(
-            "compare: the Balance given as `after` is not of the network `before`. (One that was loaded is of none: give "
-            "what its apply_to(network) returns, after revert().)"
+            "compare: the Balance given as `after` is not of the network `before`. (One that was loaded is of none: "
+            "give what its apply_to(network) returns, after revert().)"
         )
     if balance.is_applied():
         raise InvalidInputError(
