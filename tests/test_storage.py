@@ -173,6 +173,13 @@ def test_what_cannot_be_saved(matrix: np.ndarray, tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "precious"
 
 
+def test_what_could_not_be_loaded_is_not_saved(circuit: nb.Circuit, tmp_path: Path) -> None:
+    circuit.projections["back"].weight[1] = np.nan
+    with pytest.raises(nb.InvalidInputError, match=r"could not be loaded: Projection 'back': 1 of 3 weights are not"):
+        nb.save(tmp_path / "file", circuit)
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_record_is_of_a_class_of_its_own() -> None:
     assert len({form.kind for form in TABLE.values()}) == len(TABLE)
     assert all(form.kind.__name__ == name for name, form in TABLE.items())

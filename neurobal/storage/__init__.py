@@ -31,7 +31,7 @@ def save(path: str | os.PathLike[str], thing: Thing) -> None:
 
     The file is numpy's npz (uncompressed arrays and one JSON text) under any name. It holds no code and no objects of
     a simulator: of a Brian2 network it keeps what is needed to find and check the same objects in a network that is
-    built anew. A file of this name is replaced when all is written.
+    built anew. What is written is read once, to be sure that it can be; only then a file of this name is replaced.
 
     Parameters
     ----------
@@ -53,6 +53,7 @@ def save(path: str | os.PathLike[str], thing: Thing) -> None:
     try:
         with open(unfinished, "xb") as stream:
             container.write(stream, tree, arrays)
+        _check_readable(unfinished)
         os.replace(unfinished, target)
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -118,6 +119,14 @@ def read(stream: BinaryIO) -> Thing:
     if type(thing) not in THINGS:
         raise InvalidFileError(f"it holds a {type(thing).__name__}, and none of {NAMES}")
     return thing
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        with open(path, "rb") as stream:
+            read(stream)
+    except NeurobalError as error:
+        raise InvalidFileError(f"save: what was to be saved could not be loaded: {error}.") from error
 
 
 def _tree(thing: Any) -> tuple[dict[str, Any], dict[str, Any]]:
