@@ -90,7 +90,7 @@ def load(path: str | os.PathLike[str]) -> Thing:
         with open(path, "rb") as stream:
             return read(stream)
     except NeurobalError as error:
-        raise InvalidFileError(f"Cannot load {os.fspath(path)!r}: {error}.") from error
+        raise InvalidFileError(f"Cannot load {os.fspath(path)!r}: {_sentence(error)}") from error
 
 
 def write(stream: BinaryIO, thing: Thing) -> None:
@@ -126,7 +126,7 @@ def _check_readable(path: Path) -> None:
         with open(path, "rb") as stream:
             read(stream)
     except NeurobalError as error:
-        raise InvalidFileError(f"save: what was to be saved could not be loaded: {error}.") from error
+        raise InvalidFileError(f"save: what was to be saved could not be loaded: {_sentence(error)}") from error
 
 
 def _tree(thing: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -139,3 +139,7 @@ def _tree(thing: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         hint = " If that is a cost of your own, pickle the result instead." if isinstance(thing, Balance) else ""
         raise InvalidFileError(f"save: {error}; it holds numbers and text, no code.{hint}") from error
     return {"format": FORMAT, "version": VERSION, "package": __version__, "thing": tree}, writer.arrays
+
+
+def _sentence(error: Exception) -> str:
+    return f"{str(error).removesuffix('.')}."

@@ -16,7 +16,7 @@ from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 import numpy as np
 from scipy import sparse
 
-from neurobal.errors import InvalidFileError
+from neurobal.errors import InvalidFileError, NeurobalError
 from neurobal.storage import quantities
 from neurobal.storage.container import STORED_KINDS
 
@@ -171,9 +171,9 @@ class Reader:
                 raise InvalidFileError(f"{key!r} of a {name} is {_shown(values[key])}")
         try:
             return form.build(**values)
+        except NeurobalError:
+            raise
         except (TypeError, ValueError, OverflowError) as error:
-            if isinstance(error, InvalidFileError):
-                raise
             raise InvalidFileError(f"a {name} is wrong: {error}") from error
 
 
