@@ -246,9 +246,9 @@ def test_trees_that_cannot_be(edit: Any, said: str, matrix: np.ndarray) -> None:
     ("member", "said"),
     [
         (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }"), "claims shape"),
-        (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, -1), }", bytes(8)), "claims shape"),
-        (npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", bytes(8)), "holds object"),
-        (npy("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,), }", bytes(8)), "holds"),
+        (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, -1), }", bytes(8)), "damaged"),
+        (npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", bytes(8)), "damaged"),
+        (npy("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,), }", bytes(8)), "damaged"),
         (npy("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }", b"\x07"), "neither true nor false"),
         (npy("__import__('os').system('true')"), "damaged"),
         (b"", "damaged"),
