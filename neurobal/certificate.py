@@ -9,7 +9,7 @@ and what remains is the residual.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from neurobal import notebook_html
 from neurobal.adapters import as_circuit
-from neurobal.changes import STATES, changes, equations, first_difference, not_compared, parameter_name, synapse_name
+from neurobal.changes import STATES, Name, changes, equations, first_difference, named_equations, not_compared
 from neurobal.circuit import Circuit
 from neurobal.description import check_same_model
 from neurobal.errors import DifferentModelError, InvalidInputError, NotFiniteError
@@ -137,7 +137,7 @@ def verify(
     if is_blind(first) and first.emitted is not None:
         unmoved = {name: np.zeros(p.size) for name, p in first.populations.items()}
         return certify(first, second, {**unmoved, **first.emitted()}, states=states)
-    linear = equations(first, second)
+    linear = equations(first, second, states=states)
     h, suspects = fit(linear, tolerance_of(first, second))
     return certify(first, second, linear.by_population(h), suspects, states=states)
 
@@ -167,7 +167,7 @@ def certify(
         message = f"function NOT preserved: signs or zeros changed ({first_difference(before, after, states=states)})"
     else:
         message = f"function NOT preserved: residual {changed.residual:.1e} > {tolerance:.0e}. "
-        message += _accusation(before, suspects, changed.worst)
+        message += _accusation(named_equations(before, after, states=states), suspects, changed.worst)
     scale = _unwrapped(before, {name: np.exp(h) for name, h in log_scale.items()})
     return Certificate(preserved, before.basis, changed.residual, scale, changed.signs, exact, message, missing)
 
@@ -233,34 +233,20 @@ def _refusal(before: Circuit, reason: str) -> Certificate:
     return Certificate(False, before.basis, np.inf, _unwrapped(before, scale), False, False, message)
 
 
-def _accusation(circuit: Circuit, suspects: list[int] | None, worst: str) -> str:
+def _accusation(names: Iterable[tuple[int, Name]], suspects: list[int] | None, worst: str) -> str:
+    """Who is to blame for a residual: one of the ``suspects``, numbers of equations, if there are any."""
     if not suspects:
         return f"The largest deviation is at {worst}."
-    names = []
-    for number in suspects:
-        for projection in (p for p in circuit if p.name not in circuit.uncertified):
-            if number < projection.weight.size:
-                names.append(synapse_name(projection, number))
-                break
-            number -= projection.weight.size
-        else:
-            names.append(_numbered_parameter(circuit, number))
-    if len(names) == 1:
-        return f"All but one value fit a rescaling: the culprit is {names[0]}."
+    found, start = [], 0
+    for size, name in names:
+        found += [name(number - start) for number in suspects if start <= number < start + size]
+        start += size
+    if len(found) == 1:
+        return f"All but one value fit a rescaling: the culprit is {found[0]}."
     return (
         "All but one value fit a rescaling; it is one of these, which lie on one cycle and cannot be told apart: "
-        f"{'; '.join(names[:6])}{'; ...' if len(names) > 6 else ''}."
+        f"{'; '.join(found[:6])}{'; ...' if len(found) > 6 else ''}."
     )
-
-
-def _numbered_parameter(circuit: Circuit, number: int) -> str:
-    """The parameter with this number, counted through all populations as the equations are."""
-    for name, population in circuit.populations.items():
-        for key in population.parameters:
-            if number < population.size:
-                return parameter_name(name, key, number)
-            number -= population.size
-    return "a parameter"
 
 
 def _unwrapped(circuit: Circuit, values: dict[str, Array]) -> Any:

@@ -14,10 +14,12 @@ from typing import TypeAlias
 import numpy as np
 
 from neurobal.circuit import Circuit, Projection
-from neurobal.description import Key, Stored, exchanged
+from neurobal.description import Description, Key, Stored, exchanged
 from neurobal.fitting import Equations
 
 Array: TypeAlias = np.ndarray
+
+Name: TypeAlias = Callable[[int], str]
 
 STATES = "states (states=True compares them)"
 
@@ -77,8 +79,8 @@ def changes(before: Circuit, after: Circuit, log_scale: Mapping[str, Array], *, 
     return found
 
 
-def equations(before: Circuit, after: Circuit) -> Equations:
-    """``a h_i - b h_j = log|w'/w|`` for all synapses, then ``power h_i = log|v'/v|`` for all parameters."""
+def equations(before: Circuit, after: Circuit, *, states: bool = False) -> Equations:
+    """``a h_i - b h_j = log|w'/w|`` for all synapses, ``power h_i = log|v'/v|`` for parameters, and what else moves."""
     found = Equations({name: p.size for name, p in before.populations.items()})
     for name, population in before.populations.items():
         found.pin(name, population.pinned)
@@ -95,7 +97,26 @@ def equations(before: Circuit, after: Circuit) -> Equations:
             rounding, neurons = _rounding(parameter.values, values, parameter.origin), np.arange(population.size)
             power = np.where(parameter.values == 0, 0.0, parameter.power / rounding)
             found.add(name, neurons, power, None, neurons, 0.0, log_ratio(parameter.values, values) / rounding)
+    for _, moves, old, new, shift in _moving(before, after, states=states):
+        rounding = _rounding(old, new, moves.origin)
+        ratio = (log_ratio(old, new) - shift) / rounding
+        weights = np.where(old == 0, 0.0, 1 / rounding)
+        (post, i, p), *others = [(name, np.arange(old.size) if k is None else k, q) for name, k, q in moves.powers]
+        pre, j, q = others[0] if others else (None, np.zeros(old.size, dtype=int), 0.0)
+        found.add(post, i, p * weights, pre, j, -q * weights, ratio)
     return found
+
+
+def named_equations(before: Circuit, after: Circuit, *, states: bool = False) -> Iterator[tuple[int, Name]]:
+    """How many of the `equations` belong to the values of one kind, and how these are called; in their order."""
+    for name, projection in before.projections.items():
+        if name not in before.uncertified:
+            yield projection.weight.size, partial(synapse_name, projection)
+    for name, population in before.populations.items():
+        for key in population.parameters:
+            yield population.size, partial(parameter_name, name, key)
+    for place, _, old, new, _ in _moving(before, after, states=states):
+        yield old.size, partial(_stored_name, place, old, new)
 
 
 def first_difference(before: Circuit, after: Circuit, *, states: bool = False) -> str | None:
@@ -146,14 +167,8 @@ def _stored(
     first, second = before.description, after.description
     if first is None or second is None:
         return
-    total = dict(log_scale or {})
-    if log_scale is not None:
-        for name in total:
-            total[name] = total[name] + first.log_scale.get(name, 0.0) - second.log_scale.get(name, 0.0)
-    for key, old in first.stored.items():
-        new = second.stored.get(key)
-        if new is None or ((old.dynamic or new.dynamic) and not states):
-            continue
+    total = {name: h + _scaled_since(before, after, name) for name, h in (log_scale or {}).items()}
+    for key, old, new in _compared(first, second, states=states):
         moves = log_scale is not None and old.values.dtype.kind == "f"
         yield key, old.values, new.values, old.origin, old.log_factor(total) if moves else 0.0
     for key, constant, is_after in exchanged(first, second):
@@ -161,6 +176,37 @@ def _stored(
         if held is not None:
             same = np.full(held.values.shape, constant, held.values.dtype)
             yield (key, held.values, same, 0.0, 0.0) if is_after else (key, same, held.values, 0.0, 0.0)
+
+
+def _moving(before: Circuit, after: Circuit, *, states: bool) -> Iterator[tuple[Key, Stored, Array, Array, Array]]:
+    """What else is stored and moves: (key, how, values before and after from the origin, log factor between readings).
+
+    The last is by how much the values would differ if both networks were at the same scales: their circuits may have
+    been rescaled since the values were read.
+    """
+    first, second = before.description, after.description
+    if first is None or second is None:
+        return
+    since = {name: np.zeros(p.size) + _scaled_since(before, after, name) for name, p in before.populations.items()}
+    for key, old, new in _compared(first, second, states=states):
+        if old.powers and old.values.shape == new.values.shape:
+            yield key, old, old.values - old.origin, new.values - old.origin, old.log_factor(since)
+
+
+def _compared(first: Description, second: Description, *, states: bool) -> Iterator[tuple[Key, Stored, Stored]]:
+    """Values that both models store; those that a simulation changes by itself only if ``states``."""
+    for key, old in first.stored.items():
+        new = second.stored.get(key)
+        if new is not None and (states or not (old.dynamic or new.dynamic)):
+            yield key, old, new
+
+
+def _scaled_since(before: Circuit, after: Circuit, population: str) -> Array | float:
+    """By how much more ``before`` than ``after`` has been rescaled since its values were read, in log λ."""
+    first, second = before.description, after.description
+    assert first is not None and second is not None
+    difference: Array | float = first.log_scale.get(population, 0.0) - second.log_scale.get(population, 0.0)
+    return difference
 
 
 def _held(circuit: Circuit, key: Key) -> Stored | None:

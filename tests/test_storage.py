@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import storage_fuzz
 from scipy import sparse
 
 import neurobal as nb
@@ -169,6 +173,13 @@ def test_what_cannot_be_saved(matrix: np.ndarray, tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text() == "precious"
 
 
+def test_what_could_not_be_loaded_is_not_saved(circuit: nb.Circuit, tmp_path: Path) -> None:
+    circuit.projections["back"].weight[1] = np.nan
+    with pytest.raises(nb.InvalidInputError, match=r"could not be loaded: Projection 'back': 1 of 3 weights are not"):
+        nb.save(tmp_path / "file", circuit)
+    assert not list(tmp_path.iterdir())
+
+
 def test_every_record_is_of_a_class_of_its_own() -> None:
     assert len({form.kind for form in TABLE.values()}) == len(TABLE)
     assert all(form.kind.__name__ == name for name, form in TABLE.items())
@@ -235,9 +246,9 @@ def test_trees_that_cannot_be(edit: Any, said: str, matrix: np.ndarray) -> None:
     ("member", "said"),
     [
         (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,), }"), "claims shape"),
-        (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, -1), }", bytes(8)), "claims shape"),
-        (npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", bytes(8)), "holds object"),
-        (npy("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,), }", bytes(8)), "holds"),
+        (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1, -1), }", bytes(8)), "damaged"),
+        (npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", bytes(8)), "damaged"),
+        (npy("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,), }", bytes(8)), "damaged"),
         (npy("{'descr': '|b1', 'fortran_order': False, 'shape': (1,), }", b"\x07"), "neither true nor false"),
         (npy("__import__('os').system('true')"), "damaged"),
         (b"", "damaged"),
@@ -261,3 +272,35 @@ def test_compressed_and_nested_files_are_refused(matrix: np.ndarray) -> None:
             file.writestr("neurobal.json", text)
         with pytest.raises(InvalidFileError, match="no JSON"):
             storage.read(out)
+
+
+# ------------------------------------------------------------------------------------------------ random mutations
+
+
+def test_mutants_end_in_errors_or_in_things_of_use() -> None:
+    files = [storage_fuzz.saved(thing) for thing in storage_fuzz.examples().values()]
+    ends = [storage_fuzz.judge(*mutant) for mutant in storage_fuzz.mutants(files, 600, seed=1)]
+    assert {"error", "same", "another"} == set(ends)
+
+
+def test_memory_is_that_of_the_file() -> None:
+    files = [storage_fuzz.saved(thing) for thing in storage_fuzz.examples().values()]
+    tracemalloc.start()
+    for mutant, _, _ in storage_fuzz.mutants(files, 60, seed=2):
+        tracemalloc.reset_peak()
+        start = tracemalloc.get_traced_memory()[0]
+        with contextlib.suppress(nb.NeurobalError):
+            storage.read(io.BytesIO(mutant))
+        assert tracemalloc.get_traced_memory()[1] - start < 60 * len(mutant) + 10**6
+    tracemalloc.stop()
+
+
+@pytest.mark.slow
+def test_many_mutants_in_little_memory() -> None:
+    """Those of Brian2 networks, too, in a process with limits."""
+    script = ROOT / "tests" / "storage_fuzz.py"
+    run = subprocess.run(
+        [sys.executable, str(script), "20000", "3"], capture_output=True, text=True, check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stdout

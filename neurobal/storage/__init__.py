@@ -31,7 +31,7 @@ def save(path: str | os.PathLike[str], thing: Thing) -> None:
 
     The file is numpy's npz (uncompressed arrays and one JSON text) under any name. It holds no code and no objects of
     a simulator: of a Brian2 network it keeps what is needed to find and check the same objects in a network that is
-    built anew. A file of this name is replaced when all is written.
+    built anew. What is written is read once, to be sure that it can be; only then a file of this name is replaced.
 
     Parameters
     ----------
@@ -53,6 +53,7 @@ def save(path: str | os.PathLike[str], thing: Thing) -> None:
     try:
         with open(unfinished, "xb") as stream:
             container.write(stream, tree, arrays)
+        _check_readable(unfinished)
         os.replace(unfinished, target)
     except BaseException:
         unfinished.unlink(missing_ok=True)
@@ -88,8 +89,8 @@ def load(path: str | os.PathLike[str]) -> Thing:
     try:
         with open(path, "rb") as stream:
             return read(stream)
-    except (NeurobalError, RecursionError, MemoryError) as error:
-        raise InvalidFileError(f"Cannot load {os.fspath(path)!r}: {error}.") from error
+    except NeurobalError as error:
+        raise InvalidFileError(f"Cannot load {os.fspath(path)!r}: {_sentence(error)}") from error
 
 
 def write(stream: BinaryIO, thing: Thing) -> None:
@@ -110,11 +111,22 @@ def read(stream: BinaryIO) -> Thing:
     if tree["version"] != VERSION or tree.keys() != {"format", "version", "package", "thing"}:
         raise InvalidFileError("its text is damaged")
     reader = Reader(TABLE, arrays)
-    thing = reader.value(tree["thing"])
+    try:
+        thing = reader.value(tree["thing"])
+    except RecursionError as error:
+        raise InvalidFileError("its text is nested too deeply") from error
     reader.finish()
     if type(thing) not in THINGS:
         raise InvalidFileError(f"it holds a {type(thing).__name__}, and none of {NAMES}")
     return thing
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        with open(path, "rb") as stream:
+            read(stream)
+    except NeurobalError as error:
+        raise InvalidFileError(f"save: what was to be saved could not be loaded: {_sentence(error)}") from error
 
 
 def _tree(thing: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -127,3 +139,7 @@ def _tree(thing: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         hint = " If that is a cost of your own, pickle the result instead." if isinstance(thing, Balance) else ""
         raise InvalidFileError(f"save: {error}; it holds numbers and text, no code.{hint}") from error
     return {"format": FORMAT, "version": VERSION, "package": __version__, "thing": tree}, writer.arrays
+
+
+def _sentence(error: Exception) -> str:
+    return f"{str(error).removesuffix('.')}."

@@ -9,10 +9,12 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from neurobal.adapters.detached import DetachedBinding
+from neurobal.adapters.dispatch import ADAPTERS
 from neurobal.circuit import BIAS_SUFFIX, Circuit, Population, Projection
 from neurobal.containers import DenseMatrix, ListOfSynapses, SparseMatrix
 from neurobal.description import Description, NotKept
 from neurobal.errors import InvalidFileError
+from neurobal.storage import quantities
 
 Array: TypeAlias = np.ndarray
 
@@ -82,6 +84,7 @@ def _connect(circuit: Circuit, stored: Projection) -> None:
     _require(_is(stored.weight, np.floating, count), f"weights of {name!r}")
     for index in (stored.post_index, stored.pre_index):
         _require(_is(index, np.int32, count), f"synapses of {name!r}")
+    _require(stored.dimension is None or quantities.is_dimension(stored.dimension), f"dimension of {name!r}")
     if stored.pre is None:
         _bias(circuit, stored)
     else:
@@ -157,6 +160,8 @@ def _check_description(circuit: Circuit, description: Description) -> None:
 
 def _check_binding(circuit: Circuit, binding: DetachedBinding) -> None:
     motion, known = binding.reading.motion, circuit.populations.keys()
+    if binding.adapter not in ADAPTERS:
+        raise InvalidFileError(f"it was read from a network of {binding.adapter!r}, which this version does not know")
     _require(binding.powers.keys() <= known and all(np.isfinite(p).all() for p in binding.powers.values()), "powers")
     _require(motion.groups.keys() <= known and motion.immovable.keys() <= known, "groups that move")
     assert circuit.description is not None

@@ -27,14 +27,15 @@ def parts(value: Any) -> list[Any]:
     return [package, *found]
 
 
-def built(content: Any) -> Any:
+def is_dimension(value: Any) -> bool:
+    """Whether a value is the dimension of some unit, without a number."""
+    return knows(value) and not isinstance(value, np.ndarray)
+
+
+def built(package: str, number: float | np.ndarray | None, exponents: list[float]) -> Any:
     """The value of these parts."""
-    if not isinstance(content, list) or len(content) != 3 or content[0] not in UNITS:
-        raise InvalidFileError(f"a quantity is given by {content!r:.60}")
-    package, number, exponents = content
-    is_number = number is None or type(number) in (int, float) or isinstance(number, np.ndarray)
-    if not is_number or not isinstance(exponents, list) or not all(type(e) in (int, float) for e in exponents):
-        raise InvalidFileError(f"a quantity is given by {content!r:.60}")
+    if package not in UNITS:
+        raise InvalidFileError(f"it holds a quantity of {package!r}, which this version does not know")
     try:
         module = import_module(UNITS[package])
     except ImportError as error:

@@ -16,13 +16,14 @@ from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
 import numpy as np
 from scipy import sparse
 
-from neurobal.errors import InvalidFileError
+from neurobal.errors import InvalidFileError, NeurobalError
 from neurobal.storage import quantities
 from neurobal.storage.container import STORED_KINDS
 
 Array: TypeAlias = np.ndarray
 Table: TypeAlias = Mapping[str, "Form"]
 
+LARGEST_INTEGER = 2**53  # that stands for a floating-point number
 SEQUENCES = {"tuple": tuple, "set": set, "frozenset": frozenset}
 
 
@@ -73,7 +74,7 @@ class Writer:
         if kind is list:
             return [self.tree(part, f"{where}.{k}") for k, part in enumerate(value)]
         if kind in SEQUENCES.values():
-            parts = sorted(value) if kind is not tuple else value  # sets of strings, in a reproducible order
+            parts = value if kind is tuple else sorted(value, key=repr)  # in a reproducible order
             return {kind.__name__: self.tree(list(parts), where)}
         if kind is Fraction:
             return {"fraction": [value.numerator, value.denominator]}
@@ -130,9 +131,9 @@ class Reader:
         if tag == "fraction":
             return _fraction(content)
         if tag == "quantity":
-            return quantities.built(self.value(content))
+            return quantities.built(*_typed(self.value(content), str, float | Array | None, list[float]))
         if tag == "sparse":
-            return _sparse(self.value(content))
+            return _sparse(*_typed(self.value(content), Array, Array, Array, int))
         raise InvalidFileError(f"it holds a {tag!r}, which this version does not know")
 
     def finish(self) -> None:
@@ -150,7 +151,8 @@ class Reader:
         for pair in pairs:
             if not isinstance(pair, list) or len(pair) != 2:
                 raise InvalidFileError(f"expected a key and a value, got {pair!r:.60}")
-            (key,) = _hashable(tuple, [self.value(pair[0])])
+            key = self.value(pair[0])
+            _hashable(hash, key)
             if key in found:
                 raise InvalidFileError(f"the key {key!r:.60} occurs twice")
             found[key] = self.value(pair[1])
@@ -169,9 +171,9 @@ class Reader:
                 raise InvalidFileError(f"{key!r} of a {name} is {_shown(values[key])}")
         try:
             return form.build(**values)
+        except NeurobalError:
+            raise
         except (TypeError, ValueError, OverflowError) as error:
-            if isinstance(error, InvalidFileError):
-                raise
             raise InvalidFileError(f"a {name} is wrong: {error}") from error
 
 
@@ -185,7 +187,7 @@ def fits(value: Any, hint: Any) -> bool:
     if hint in (bool, int, str):
         return type(value) is hint
     if hint is float:
-        return type(value) in (int, float)
+        return type(value) is float or (type(value) is int and abs(value) <= LARGEST_INTEGER)
     if origin in (Union, UnionType):
         return any(fits(value, option) for option in arguments)
     if origin is tuple and arguments[-1] is not Ellipsis:
@@ -203,18 +205,19 @@ def _of(kind: type, content: Any, tag: str) -> Any:
     return content
 
 
-def _hashable(kind: Callable[[list[Any]], Any], parts: list[Any]) -> Any:
-    made = kind(parts) if kind is tuple else None
+def _hashable(kind: Callable[[Any], Any], content: Any) -> Any:
+    """``kind(content)``, of a kind that needs a hash."""
     try:
-        return made if made is not None else kind(parts)
+        return kind(content)
     except TypeError as error:
-        raise InvalidFileError(f"something that cannot be in a set is in one: {parts!r:.60}") from error
+        raise InvalidFileError(f"something that changes is in a set, or is a key: {content!r:.60}") from error
 
 
 def _fraction(content: Any) -> Fraction:
-    if not fits(content, list[int]) or len(content) != 2 or not content[1]:
+    above, below = _typed(content, int, int)
+    if not below:
         raise InvalidFileError(f"a fraction is given by {content!r:.60}")
-    return Fraction(*content)
+    return Fraction(above, below)
 
 
 def _parts_of_sparse(matrix: Any) -> list[Any]:
@@ -222,17 +225,21 @@ def _parts_of_sparse(matrix: Any) -> list[Any]:
     return [rows.data, rows.indices, rows.indptr, int(rows.shape[1])]
 
 
-def _sparse(parts: Any) -> Any:
+def _sparse(data: Array, indices: Array, ends: Array, columns: int) -> Any:
     """A sparse matrix in rows: what it takes is what its arrays take, however many columns it has."""
-    if not fits(parts, list[Any]) or len(parts) != 4 or not fits(tuple(parts), tuple[Array, Array, Array, int]):
-        raise InvalidFileError("a sparse matrix is not given by its data, indices, ends of rows and columns")
-    data, indices, ends, columns = parts
     try:
         matrix = sparse.csr_array((data, indices, ends), shape=(len(ends) - 1, columns))
         matrix.check_format(full_check=True)
     except (TypeError, ValueError, OverflowError, IndexError) as error:
         raise InvalidFileError(f"a sparse matrix is damaged: {error}") from error
     return matrix
+
+
+def _typed(parts: Any, *hints: Any) -> list[Any]:
+    """A list of values of these types."""
+    if type(parts) is not list or len(parts) != len(hints) or not all(map(fits, parts, hints)):
+        raise InvalidFileError(f"expected {', '.join(map(str, hints))}, got {parts!r:.60}")
+    return parts
 
 
 def _shown(value: Any) -> str:

@@ -226,6 +226,26 @@ def test_what_moves_in_synapses_and_is_no_weight_is_compared() -> None:
     assert nb.verify(before, network).preserved is False
 
 
+@pytest.mark.parametrize("weight", [0, 1])
+def test_what_is_no_weight_tells_scales_too(weight: int) -> None:
+    """Where weights are silent, parameters of synapses alone say by how much a neuron was rescaled."""
+    start_scope()
+    cells = NeuronGroup(3, "dx/dt = (I - x)/(10*ms) : 1\nI : 1", method="euler", name="E")
+    synapses = Synapses(cells, cells, "w : 1\nu : 1\nI_post = (w + u)*x_pre : 1 (summed)", name="S")
+    synapses.connect(i=[0, 1, 2], j=[1, 2, 0])
+    synapses.w, synapses.u = weight, [1, 2, 3]
+    network = Network(cells, synapses)
+    before = nb.as_circuit(network, pinned={"E": [0]})
+    before.binding.write({"E": np.array([0.0, 1.0, -2.0])}, dyadic=False)
+    certificate = nb.verify(before, network)
+    assert certificate.preserved
+    np.testing.assert_allclose(np.log(certificate.scale["E"]), [0, 1, -2], atol=1e-12)
+    synapses.u[1] *= 1.1
+    wrong = nb.verify(before, network)
+    assert wrong.preserved is False
+    assert "S.u[1]" in wrong.message
+
+
 @pytest.mark.parametrize("promoted", ["tau", "5*ms", "both"])
 @pytest.mark.parametrize("same", [True, False])
 def test_a_constant_is_the_same_as_a_parameter_of_this_value_everywhere(promoted: str, same: bool) -> None:

@@ -23,6 +23,7 @@ from brian2 import (
     prefs,
     start_scope,
 )
+from corpus import CORPUS, Case
 
 import neurobal as nb
 
@@ -165,6 +166,21 @@ def test_after_a_plasticity(dyadic: bool, tmp_path: Path) -> None:
     network.run(20 * ms)
     loaded = stored(plasticity.before, tmp_path)
     assert nb.verify(loaded, network).preserved and loaded.roundings == plasticity.before.roundings
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=repr)
+def test_models_of_the_literature(case: Case, tmp_path: Path) -> None:
+    start_scope()
+    objects = case.build()
+    answer = nb.symmetries(objects, namespace={})
+    assert repr(stored(answer, tmp_path)) == repr(answer)
+    try:
+        circuit = nb.as_circuit(objects, namespace={})
+    except nb.NotHomogeneousError:
+        return
+    certificate, expected = nb.verify(stored(circuit, tmp_path), objects), nb.verify(circuit, objects)
+    assert (certificate.preserved, certificate.exact) == (expected.preserved, expected.exact)
+    assert certificate.residual == expected.residual == 0
 
 
 @pytest.fixture(autouse=True)

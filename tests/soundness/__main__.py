@@ -16,7 +16,7 @@ from pathlib import Path
 from .report import BAD, Summary, append, read_report
 from .series import set_up, try_batch
 
-#: Models that share a Network, and batches after which a process makes room for a new one: Brian2 keeps what it compiles.
+#: Models that share a Network, and batches after which a process makes room for a new one: Brian2 keeps its code.
 BATCH, BATCHES = 10, 20
 
 

@@ -21,7 +21,8 @@ def connect(draw: Draw, name: str, pre: Cell, post: Cell) -> Synapses | None:
     synapses.constants = {**pre.group.constants, **post.group.constants}  # those of subexpressions that it reads
     _pairs(draw, synapses, pre, post)
     draw.pick(ways)(draw, synapses, pre, post)
-    synapses.values.setdefault("w", _weights(draw, synapses, pre, post))
+    if any(line.startswith("w :") for line in synapses.equations):
+        synapses.values.setdefault("w", _weights(draw, synapses, pre, post))
     _decorate(draw, synapses, pre, post)
     return synapses
 
@@ -171,6 +172,9 @@ def _short_term(draw: Draw, synapses: Synapses, pre: Cell, post: Cell) -> None:
     size = _size(synapses)
     synapses.values |= {"U": draw.values(size, "", 0.2, 0.6), "xs": draw.values(size, "", 0.5, 1)}
     synapses.values["u"] = draw.values(size, "", 0.2, 0.6)
+    if draw.chance(0.12, "near-miss") and draw.chance(1, "constant weight"):
+        synapses.equations.pop(0)
+        synapses.constants["w"] = f"3*{SCALES[post.unit]}"
     if flag == "(clock-driven)":
         synapses.method = draw.pick(("euler", "exact"))
     draw.features.add("short-term plasticity")
@@ -209,6 +213,9 @@ def _timing(draw: Draw, synapses: Synapses, pre: Cell, post: Cell) -> None:
 
 def _decorate(draw: Draw, synapses: Synapses, pre: Cell, post: Cell) -> None:
     size = _size(synapses)
+    gains = [key for key in synapses.constants if key.startswith("k")]
+    if gains and draw.chance(0.15, "a constant that means something else in synapses"):
+        synapses.constants[gains[0]] = f"2*{synapses.constants[gains[0]]}"
     if list(synapses.on_pre) == ["pre"] and not synapses.on_post and pre.group.events and draw.chance(0.5):
         synapses.on_event = "near"
         draw.features.add("pathway of a custom event")
@@ -218,6 +225,8 @@ def _decorate(draw: Draw, synapses: Synapses, pre: Cell, post: Cell) -> None:
         same = draw.chance(0.5)
         synapses.values["delay"] = f"{draw.pick((0.2, 0.4, 0.8))}*ms" if same else draw.values(size, "ms", 0, 1.2)
         draw.features.add("one delay" if same else "delays by synapse")
+    if "w" in synapses.constants:
+        return
     if draw.chance(0.1, "run_regularly in synapses"):
         code = ["w *= 0.9"] if draw.chance(0.5) else ["tmp = w*half", "w = clip(w, -abs(tmp), abs(tmp)) + w*half"]
         synapses.regularly.append((code, "0.5*ms"))

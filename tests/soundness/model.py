@@ -1,7 +1,7 @@
 """A random model as plain data, and the script that it stands for: what is run is what is printed.
 
-All fields hold Python source or lines of Brian2 code, so that changing, dropping and printing a part is one operation on
-text. Values and constants are expressions such as ``[0.5, 1.25]*mV``.
+All fields hold Python source or lines of Brian2 code, so that changing, dropping and printing a part is one operation
+on text. Values and constants are expressions such as ``[0.5, 1.25]*mV``.
 """
 
 from __future__ import annotations
@@ -89,6 +89,17 @@ class Model:
     def owners(self) -> Iterator[Neurons | Synapses]:
         yield from self.neurons
         yield from self.synapses
+
+
+def harmless(equation: str) -> str:
+    """The same equation with nothing but a decay, or 0, on its right-hand side; parameters stay as they are."""
+    left, assign, rest = equation.partition(" = ")
+    if not assign:
+        return equation
+    _, _, declared = rest.rpartition(" : ")
+    decays = left.startswith("d") and left.endswith("/dt")
+    right = f"-{left[1:-3]}/tau" if decays else f"0*{declared.partition(' (')[0]}"
+    return f"{left} = {right} : {declared}"
 
 
 def script(model: Model, suffix: str = "") -> str:

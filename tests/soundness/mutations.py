@@ -34,10 +34,7 @@ def mutate(model: Model, rng: np.random.Generator) -> tuple[str, Model] | None:
 
 def try_mutant(trial: Trial, suffix: str, rng: np.random.Generator) -> None:
     """Mutate the rescaled twin of a certified model once, and see whether verify notices."""
-    drawn = mutate(trial.model, rng)
-    if drawn is None:
-        return
-    what, mutant = drawn
+    what, mutant = mutate(trial.model, rng) or ("nothing", trial.model)
     original = analyse(trial.model, suffix)
     assert original.circuit is not None and original.circuit.binding is not None
     original.log_scale = draw_scales(original, rng)
@@ -53,10 +50,18 @@ def try_mutant(trial: Trial, suffix: str, rng: np.random.Generator) -> None:
         if _is_valid(mutant, suffix):
             trial.fail("crashed", f"verify, after a change of {what}: {type(error).__name__}: {error}")
         return
+    if what == "nothing":
+        trial.notes.append("twins without a change")
+        if not certificate.preserved:
+            trial.fail("doubted", f"verify does not confirm a twin: {certificate}")
+        return
     if not certificate.preserved:
         trial.notes.append("mutants noticed")
         return
     _follow(original, objects, certificate.scale)
+    if not nb.verify(original.circuit, objects, states=True).preserved:
+        trial.notes.append("mutants of states noticed")
+        return
     seed = int(rng.integers(2**31))
     try:
         before, after = (run_alone(part, seed) for part in (original.objects, objects))
@@ -81,7 +86,7 @@ def _rescale_alike(original: Trial, objects: list[BrianObject]) -> None:
 
 
 def _follow(original: Trial, objects: list[BrianObject], scale: dict[str, np.ndarray]) -> None:
-    """Verify may have found other scales, under which a changed weight is a rescaling: states must have moved by them."""
+    """Verify may have found other scales, under which a changed weight is a rescaling: states must follow them."""
     assert original.circuit is not None
     now = {name: np.log(scale[name]) for name in original.log_scale}
     further = {name: now[name] - h for name, h in original.log_scale.items()}
@@ -115,7 +120,9 @@ def _change_text(model: Model, rng: np.random.Generator) -> str | None:
 def changed_text(text: str, rng: np.random.Generator) -> str | None:
     """The text with one number, sign or comparison changed, or with a new factor."""
     body, colon, flags = text.partition(" : ")
-    options = [_replaced(body, m.span(), repr(float(m.group()) * 1.5)) for m in NUMBER.finditer(body) if float(m.group())]
+    options = [
+        _replaced(body, m.span(), repr(float(m.group()) * 1.5)) for m in NUMBER.finditer(body) if float(m.group())
+    ]
     for old, new in ((" + ", " - "), (" - ", " + "), (" > ", " < "), (" <= ", " > ")):
         options += [_replaced(body, m.span(), new) for m in re.finditer(re.escape(old), body)]
     left, assign, right = body.partition("= ")
@@ -202,4 +209,3 @@ def _other_delay(owner: Neurons | Synapses, rng: np.random.Generator) -> str | N
         return None
     owner.values["delay"] = "1.1*ms"
     return "the delay"
-

@@ -8,7 +8,7 @@ import neurobal as nb
 from neurobal.symmetry.obstacles import Obstacle
 
 from .building import script_names
-from .model import Model, Neurons, Synapses
+from .model import Model, Neurons, Synapses, harmless
 from .trial import Trial, analyse
 
 #: So many lines may stand in the way one after another.
@@ -32,7 +32,8 @@ def try_refusal(trial: Trial) -> None:
         if not obstacles:
             trial.status, trial.detail = "silent", f"the refusal names no line: {current.detail}"
             return
-        if not any([break_line(model, obstacle) for obstacle in obstacles]):
+        broken = [break_line(model, obstacle) for obstacle in obstacles]
+        if not any(broken):
             if any(obstacle.line for obstacle in obstacles):
                 trial.status = "silent"
                 trial.detail = f"no line of the model is one that the refusal names: {list(map(str, obstacles))}"
@@ -74,12 +75,8 @@ def break_line(model: Model, obstacle: Obstacle) -> bool:
 
 def _break_equations(owner: Neurons | Synapses, line: str) -> None:
     for k, equation in enumerate(owner.equations):
-        left, assign, rest = equation.partition(" = ")
-        if not assign or _bare(equation.rpartition(" : ")[0]) != line.rpartition(":")[0]:
-            continue
-        unit = rest.rpartition(" : ")[2]
-        harmless = f"-{left[1:-3]}/tau" if left.startswith("d") and left.endswith("/dt") else f"0*{unit.split(' (')[0]}"
-        owner.equations[k] = f"{left} = {harmless} : {unit}"
+        if _bare(equation.rpartition(" : ")[0]) == line.rpartition(":")[0]:
+            owner.equations[k] = harmless(equation)
 
 
 def _break_code(owner: Neurons | Synapses, line: str) -> None:

@@ -84,7 +84,8 @@ class Summary:
         notes = Counter(note for line in self.lines for note in line["notes"])
         certified = [line for line in self.lines if line["status"] == "certified"]
         text = [
-            f"{len(self.lines):,} models: " + ", ".join(f"{count:,} {status}" for status, count in statuses.most_common()),
+            f"{len(self.lines):,} models: "
+            + ", ".join(f"{count:,} {status}" for status, count in statuses.most_common()),
             f"certified with a weight that moves: {100 * self.share_with_weights():.1f} % of the valid ones",
             f"certified as exact: {sum(line['exact'] for line in certified):,}; "
             f"with spikes: {sum(line['spikes'] for line in certified):,}",

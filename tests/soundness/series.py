@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import brian2
 import numpy as np
 from brian2 import BrianLogger
+from brian2.codegen import translation
 
 from .grammar import random_model
 from .model import Model, whole_script
@@ -27,6 +29,11 @@ def set_up() -> None:
     for hierarchy in ("brian2", "neurobal"):
         BrianLogger.suppress_hierarchy(hierarchy)
     np.seterr(all="ignore")
+    # Brian2 remembers statements by all variables of a group. To compare these takes longer than to make statements.
+    remembering = translation.make_statements
+    for module in list(sys.modules.values()):
+        if getattr(module, "make_statements", None) is remembering:
+            module.make_statements = remembering.__wrapped__
     gc.collect()
     gc.freeze()  # Brian2 collects garbage before every run: it need not look at what modules hold
 
@@ -36,7 +43,7 @@ SHRUNK = 2
 
 
 #: Of certified models, each has one mutant; every so many have a plasticity.
-PLASTIC = 5
+PLASTIC = 10
 
 
 def try_batch(seed: int, indices: Sequence[int], shrinking: bool = True) -> list[dict[str, Any]]:

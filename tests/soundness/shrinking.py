@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 
-from .model import Model, Neurons, Synapses
+from .model import Model, Neurons, Synapses, harmless
 from .trial import Trial
+
 
 def shrink(trial: Trial, again: Callable[[Model], Trial], attempts: int = 100) -> Trial:
     """The smallest model found that fails as this trial did; ``again`` tries a model."""
@@ -76,7 +77,9 @@ def _edits(owner: Owner) -> Iterator[Edit]:
         for k in range(len(getattr(owner, field, []))):
             yield lambda o, field=field, k=k: getattr(o, field).pop(k)
     for k, equation in enumerate(owner.equations):
-        yield from _shorter_equations(k, equation)
+        shortest = harmless(equation)
+        if shortest != equation:
+            yield lambda o, k=k, text=shortest: o.equations.__setitem__(k, text)
     blocks = [("on_pre", key) for key in getattr(owner, "on_pre", {})]
     for field, key in blocks:
         for k in range(len(getattr(owner, field)[key])):
@@ -90,20 +93,6 @@ def _edits(owner: Owner) -> Iterator[Edit]:
     if isinstance(owner, Synapses):
         for k in range(len(owner.pairs[0])):
             yield lambda o, k=k: drop_pair(o, k)
-
-
-def _shorter_equations(k: int, equation: str) -> Iterator[Edit]:
-    """A differential equation or subexpression with nothing but a decay, or 0."""
-    left, separator, rest = equation.partition(" = ")
-    expression, _, flags = rest.rpartition(" : ")
-    if not separator:
-        return
-    if left.startswith("d") and left.endswith("/dt"):
-        shortest = f"-{left[1:-3]}/tau"
-    else:
-        shortest = f"0*{flags.split()[0]}"
-    if expression != shortest:
-        yield lambda o: o.equations.__setitem__(k, f"{left} = {shortest} : {flags}")
 
 
 def drop_pair(synapses: Synapses, k: int) -> None:

@@ -118,12 +118,14 @@ def rescale(trial: Trial) -> None:
     try:
         trial.circuit.binding.write(trial.log_scale, dyadic=True)
         certificate = nb.verify(trial.circuit, trial.objects)
+        with_states = nb.verify(trial.circuit, trial.objects, states=True)
     except Exception as error:
         trial.fail("crashed", f"{type(error).__name__}: {error}")
         return
     trial.exact = certificate.exact
-    if not certificate.preserved:
-        trial.fail("doubted", f"verify does not confirm the scaling: {certificate}")
+    for answer in (certificate, with_states):
+        if not answer.preserved:
+            trial.fail("doubted", f"verify does not confirm the scaling: {answer}")
 
 
 def draw_scales(trial: Trial, rng: np.random.Generator) -> dict[str, Array]:

@@ -11,6 +11,7 @@ from brian2.units.fundamentalunits import Dimension, get_or_create_dimension
 from neurobal.errors import InvalidFileError
 
 BASE_UNITS = ("m", "kg", "s", "A", "K", "mol", "cd")  # in the order of Brian2
+LARGEST = 1000  # exponent of a unit
 
 
 def parts(value: Any) -> list[Any] | None:
@@ -23,7 +24,7 @@ def parts(value: Any) -> list[Any] | None:
 
 def built(number: Any, exponents: list[float]) -> Any:
     """The quantity, or (number None) the dimension."""
-    if len(exponents) != len(BASE_UNITS) or not np.isfinite(exponents).all():
+    if len(exponents) != len(BASE_UNITS) or not all(abs(e) < LARGEST for e in exponents):
         raise InvalidFileError(f"a dimension has exponents {exponents!r:.60}")
     dimension = get_or_create_dimension(tuple(exponents))
     return dimension if number is None else Quantity(number, dim=dimension)
