@@ -133,12 +133,12 @@ def first_difference(before: Circuit, after: Circuit, *, states: bool = False) -
             found = _other_sign(parameter.values, values, partial(parameter_name, name, key))
             if found is not None:
                 return found
-    for place, old, new, *_ in _stored(before, after, None, states=states):
+    for place, old, new, origin, _ in _stored(before, after, None, states=states):
         if old.shape != new.shape:
             return f"{place} had {old.size:,} values and has {new.size:,}"
         if old.dtype != new.dtype:
             return f"{place} was stored as {old.dtype} and is stored as {new.dtype}"
-        wrong = old != new if old.dtype.kind != "f" else np.sign(old) != np.sign(new)
+        wrong = old != new if old.dtype.kind != "f" else np.sign(old - origin) != np.sign(new - origin)
         wrong &= ~(_is_nan(old) & _is_nan(new))
         if wrong.any():
             k = int(np.flatnonzero(wrong)[0])

@@ -190,6 +190,71 @@ def test_another_value_is_another_function(what: str) -> None:
         network["E"].clock.dt = 0.1 * ms
 
 
+def test_which_synapses_exist_counts_without_weights_too() -> None:
+    """Synapses that send a constant have no weights: a circuit holds nothing of them."""
+
+    def network(j: list[int]) -> Network:
+        start_scope()
+        cells = NeuronGroup(4, "dx/dt = (I - x)/(10*ms) : 1\nI : 1\nh : 1", method="euler", name="E")
+        weighted = Synapses(cells, cells, "w : 1\nI_post = w*x_pre : 1 (summed)", name="W")
+        weighted.connect(i=[0, 1, 2, 3], j=[1, 2, 3, 0])
+        weighted.w = 0.5
+        constant = Synapses(cells, cells, "h_post = 1 : 1 (summed)", name="C")
+        constant.connect(i=[0, 1, 2], j=j)
+        return Network(cells, weighted, constant)
+
+    before = nb.as_circuit(network([1, 2, 3]))
+    assert nb.verify(before, network([1, 2, 3])).preserved
+    certificate = nb.verify(before, network([1, 2, 0]))
+    assert certificate.preserved is False
+    assert "postsynaptic neurons of C differs: value 2 was 3 and is 0" in certificate.message
+
+
+def test_methods_may_be_named_in_a_list_or_tuple() -> None:
+    before = nb.as_circuit(build(method=["heun", "euler"]))
+    assert nb.verify(before, build(method=("heun", "euler"))).preserved
+    assert nb.verify(before, build(method=("euler", "heun"))).preserved is False
+
+
+def test_a_list_of_objects_has_the_slots_of_a_network() -> None:
+    network = build()
+    before = nb.as_circuit(network)
+    assert nb.verify(before, list(network.objects)).preserved
+    after = build()
+    after.schedule = ["start", "synapses", "groups", "thresholds", "resets", "end"]
+    certificate = nb.verify(before, after)
+    assert certificate.preserved is False and "the order of slots was" in certificate.message
+
+
+@pytest.mark.parametrize(
+    ("powers", "said"),
+    [
+        ((3, 1.5), "<= 1e-12), up to rounding: `x ** 3` in r = x**3 : 1 and 1 more"),
+        ((1, 1.5), "<= 1e-12), up to rounding: `x ** 1.5` in q = x**1.5 : 1"),
+        ((1, 2), "<= 1e-12, bit-exact)"),
+        ((1, 3), "<= 1e-12)"),
+    ],
+)
+def test_what_rounds_differently_is_named_and_counted(powers: tuple[float, float], said: str) -> None:
+    """The last one is rescaled by other factors: nobody expects bits."""
+
+    def network(scale: np.ndarray) -> Network:
+        start_scope()
+        equations = f"dx/dt = (I - x)/(10*ms) : 1\nI : 1\nJ : 1\nr = x**{powers[0]} : 1\nq = x**{powers[1]} : 1"
+        cells = NeuronGroup(4, equations, method="euler", name="E")
+        sends = "w : 1\nu : 1\nI_post = w*r_pre : 1 (summed)\nJ_post = u*q_pre : 1 (summed)"
+        synapses = Synapses(cells, cells, sends, name="S")
+        synapses.connect(i=[0, 1, 2, 3], j=[1, 2, 3, 0])
+        incoming, outgoing = scale[synapses.j[:]], scale[synapses.i[:]]
+        synapses.w, synapses.u = incoming / outgoing ** powers[0], incoming / outgoing ** powers[1]
+        return Network(cells, synapses)
+
+    scale = np.array([4.0, 16.0, 0.25, 1.0]) if powers[1] < 3 else np.array([3.0, 1.0, 0.7, 1.0])
+    certificate = nb.verify(nb.as_circuit(network(np.ones(4))), network(scale))
+    assert certificate.preserved and certificate.exact == ("bit-exact" in said)
+    assert certificate.message.endswith(said), certificate.message
+
+
 def test_states_count_if_asked_for() -> None:
     network = build()
     network["E"].v, network["E"].g = "10*mV*rand()", "3*mV*rand()"
@@ -399,3 +464,22 @@ def test_constants_must_have_moved_by_the_emitted_scales(variable: str) -> None:
     network, plasticity = plastic_weights_only()
     getattr(network["E"], variable)[:] *= 2  # a rescaling of its own, but not the one that was emitted
     assert nb.verify(plasticity.before, network).preserved is False
+
+
+def test_states_that_are_measured_from_an_origin_may_change_their_sign() -> None:
+    start_scope()
+    model = "dv/dt = (El - v + I)/(10*ms) : volt\nI : volt\ntheta : volt\na : 1"
+    cells = NeuronGroup(
+        3, model, threshold="v > theta", reset="v = El", method="exact", name="E", namespace={"El": -70 * mV}
+    )
+    cells.v, cells.theta, cells.a = [-65, -60, -55] * mV, -50 * mV, 1
+    synapses = Synapses(cells, cells, "w : volt", on_pre="I_post += w*a_pre", name="S")
+    synapses.connect(i=[0, 1, 2], j=[1, 2, 0])
+    synapses.w = 1 * mV
+    network = Network(cells, synapses)
+    before = nb.as_circuit(network)
+    before.binding.write({"E": np.log([16.0, 1.0, 0.25])}, dyadic=True)
+    assert cells.v[0] > 0 * mV
+    assert nb.verify(before, network).preserved and nb.verify(before, network, states=True).preserved
+    cells.v[1] += 1 * mV
+    assert nb.verify(before, network).preserved and nb.verify(before, network, states=True).preserved is False

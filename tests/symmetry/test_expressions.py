@@ -103,6 +103,23 @@ X = Form({"x": 1})
         ("(x + y)*(x - y)", X * 2),
         ("x**y", INVARIANT),
         ("True", INVARIANT),
+        ("x*exp", X),  # no valid model: a name is a name
+        ("maximum(x, y)", X),
+        ("maximum(x, 0)*x", X * 2),
+        ("inf**0", INVARIANT),
+        ("inf**2", Free.INFINITE),
+        ("inf**-1", Free.ZERO),
+        ("zero**2", Free.ZERO),
+        ("zero**-1", Free.INFINITE),
+        ("zero**0", INVARIANT),
+        ("x + 1/inf", X),
+        ("x*inf", Free.INFINITE),
+        ("inf - inf", Free.INFINITE),
+        ("zero - zero", Free.ZERO),
+        ("sqrt(zero)", Free.ZERO),
+        ("sign(inf)", INVARIANT),
+        ("x % inf", X),
+        ("x & y", INVARIANT),
     ],
 )
 def test_rules(expression: str, expected: object) -> None:

@@ -122,7 +122,9 @@ class _Reader:
             if statement is not None:
                 add(statement)
         if synapses.subexpression_updater is not None:
-            projection.statements.extend(self._code(synapses, "model", synapses.subexpression_updater.abstract_code))
+            for line in self._code(synapses, "model", synapses.subexpression_updater.abstract_code):
+                unit = unit_of(synapses.variables[line.target])
+                add(replace(line, text=f"{line.text} : {unit} (constant over dt)"))
         for target_name, updater in synapses.summed_updaters.items():
             expression = " ".join(updater.expression.code.split())
             text = f"{target_name} = {expression} : {unit_of(synapses.variables[target_name])} (summed)"
