@@ -238,6 +238,8 @@ def main(count: int, seed: int) -> int:
             end = "FAILURE"
         slowest = max(slowest, time.perf_counter() - start)
         ends[end] = ends.get(end, 0) + 1
+        if k % 5000 == 4999:
+            print(f"{k + 1:,}: {ends}", flush=True)
     signal.alarm(0)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{count:,} mutants: {ends}; the slowest took {slowest:.2f} s; peak memory {peak:.0f} MiB")
