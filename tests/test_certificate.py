@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import graphs
 import numpy as np
 import pytest
@@ -249,6 +251,33 @@ def test_a_changed_synapse_on_one_cycle_accuses_the_cycle() -> None:
     for pre, post in ((0, 1), (1, 2), (2, 0)):
         assert f"neurons[{pre}] to neurons[{post}]" in message
     assert "to neurons[3]" not in message
+
+
+@pytest.mark.parametrize("size", [6, 7])
+def test_six_of_a_cycle_are_listed(size: int) -> None:
+    before = np.roll(np.eye(size), 1, axis=0)
+    after = before.copy()
+    after[1, 0] = 1.5
+    message = nb.verify(before, after).message
+    listed = message.partition("told apart: ")[2]
+    synapses = listed.removesuffix(".").removesuffix("; ...").split("; ")
+    assert len(synapses) == 6 and all(re.fullmatch(r"synapse \d of '.*', from .*\] to .*\]", s) for s in synapses)
+    assert listed.endswith("; ....") == (size == 7)
+
+
+def test_synapses_of_another_number_or_order_are_no_rescaling() -> None:
+    def multiple(*ends: tuple[int, int]) -> nb.Circuit:
+        circuit = nb.Circuit()
+        circuit.add("E", 2)
+        post, pre = np.transpose(ends)
+        circuit.connect("E", "E", post_index=post, pre_index=pre, weight=np.ones(len(ends)), name="S")
+        return circuit
+
+    certificate = nb.verify(multiple((0, 1), (1, 0), (1, 0)), multiple((0, 1), (0, 1), (1, 0)))
+    assert certificate.preserved is False
+    assert "projection 'S' lists its synapses in another order or number" in certificate.message
+    certificate = nb.verify(multiple((0, 1), (1, 0)), multiple((0, 1), (1, 1)))
+    assert "the synapse from E[0] to E[1] exists in one of the two networks only" in certificate.message
 
 
 def test_a_changed_synapse_on_a_bridge_is_a_rescaling() -> None:

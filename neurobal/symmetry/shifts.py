@@ -89,8 +89,7 @@ class _ShiftBuilder(Builder):
         walker = _ShiftWalker(lambda name: self._lookup(name, statement, side), require, literal)
         shift = walker.walk(node)
         if statement.target is None:
-            if statement.operation == "invariant":
-                require(shift, node)
+            require(shift, node)  # a comparison has no shift
             return
         if statement.target not in statement.scope:
             if statement.operation not in ("=", "define"):

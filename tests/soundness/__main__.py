@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from .report import BAD, Summary, append, read_report
-from .series import set_up, try_batch
+from .series import start_process, try_batch
 
 #: Models that share a Network, and batches after which a process makes room for a new one: Brian2 keeps its code.
 BATCH, BATCHES = 10, 20
@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     batches = list(_batches([index for index in range(options.models) if index not in done]))
     task = partial(try_batch, options.seed, shrinking=not options.no_shrinking)
     start = time.monotonic()
-    with multiprocessing.get_context("spawn").Pool(options.processes, set_up, maxtasksperchild=BATCHES) as pool:
+    with multiprocessing.get_context("spawn").Pool(options.processes, start_process, maxtasksperchild=BATCHES) as pool:
         for count, lines in enumerate(pool.imap_unordered(task, batches), 1):
             append(path, lines)
             for line in lines:

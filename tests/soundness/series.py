@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from brian2 import BrianLogger
 from brian2.codegen import translation
 
 from .grammar import random_model
+from .independent import try_independent
 from .model import Model, whole_script
 from .mutations import try_mutant
 from .plastic import try_plasticity
@@ -29,21 +30,41 @@ def set_up() -> None:
     for hierarchy in ("brian2", "neurobal"):
         BrianLogger.suppress_hierarchy(hierarchy)
     np.seterr(all="ignore")
-    # Brian2 remembers statements by all variables of a group. To compare these takes longer than to make statements.
+
+
+def speed_up() -> Callable[[], None]:
+    """Let Brian2 neither remember statements nor look for garbage in modules; returns what undoes that.
+
+    It remembers statements by all variables of a group: to compare these takes longer than to make statements anew. It
+    collects garbage before every run.
+    """
     remembering = translation.make_statements
-    for module in list(sys.modules.values()):
-        if getattr(module, "make_statements", None) is remembering:
-            module.make_statements = remembering.__wrapped__
+    modules = [m for m in list(sys.modules.values()) if getattr(m, "make_statements", None) is remembering]
+    for module in modules:
+        module.make_statements = remembering.__wrapped__  # type: ignore[attr-defined]
     gc.collect()
-    gc.freeze()  # Brian2 collects garbage before every run: it need not look at what modules hold
+    gc.freeze()
+
+    def undo() -> None:
+        for module in modules:
+            module.make_statements = remembering  # type: ignore[attr-defined]
+        gc.unfreeze()
+
+    return undo
+
+
+def start_process() -> None:
+    """What a process that only tries models does first."""
+    set_up()
+    speed_up()
 
 
 #: Shrinking takes a while: of each batch this many models that fail.
 SHRUNK = 2
 
 
-#: Of certified models, each has one mutant; every so many have a plasticity.
-PLASTIC = 10
+#: Of certified models, each has one mutant; one in so many has a plasticity, another is tried with all symmetries.
+SAMPLE = 10
 
 
 def try_batch(seed: int, indices: Sequence[int], shrinking: bool = True) -> list[dict[str, Any]]:
@@ -53,7 +74,8 @@ def try_batch(seed: int, indices: Sequence[int], shrinking: bool = True) -> list
     lines: list[dict[str, Any]] = []
     failures = 0
     for index, trial in zip(indices, trials, strict=True):
-        try_further(trial, f"_{index}", (seed, index), plastic=index % PLASTIC == 0)
+        turn = index % SAMPLE
+        try_further(trial, f"_{index}", (seed, index), plastic=turn == 0, symmetries=turn == SAMPLE // 2)
         text = ""
         if trial.status in BAD:
             failures += 1
@@ -64,13 +86,15 @@ def try_batch(seed: int, indices: Sequence[int], shrinking: bool = True) -> list
     return lines
 
 
-def try_further(trial: Trial, suffix: str, entropy: Sequence[int], plastic: bool) -> None:
-    """What is tried with one model after its rescaling: a mutant, a plasticity, or what its refusal says."""
+def try_further(trial: Trial, suffix: str, entropy: Sequence[int], *, plastic: bool, symmetries: bool) -> None:
+    """What is tried with one model after its rescaling: a mutant and more, or what its refusal says."""
     rng = np.random.default_rng([*entropy, 2])
     if trial.status == "refused":
         try_refusal(trial)
     if trial.status == "certified":
         try_mutant(trial, suffix, rng)
+    if trial.status == "certified" and symmetries:
+        try_independent(trial, suffix, rng)
     if trial.status == "certified" and plastic:
         try_plasticity(trial, suffix, rng)
 
@@ -80,5 +104,5 @@ def try_again(model: Model, entropy: Sequence[int]) -> Trial:
     if not model.neurons:
         return Trial(model)
     trial = try_models({"": model}, np.random.default_rng([*entropy, 1]))[0]
-    try_further(trial, "", entropy, plastic=True)
+    try_further(trial, "", entropy, plastic=True, symmetries=True)
     return trial

@@ -21,25 +21,27 @@ from neurobal.symmetry import expressions
 from neurobal.symmetry.constraints import Builder
 from neurobal.symmetry.expressions import Walker
 
-from . import mutations, plastic
+from . import independent, mutations, plastic
 from .__main__ import main
 from .expressions import Expressions, Vocabulary
 from .grammar import random_model
 from .model import Model, Neurons, Synapses, script, whole_script
 from .mutations import changed_text, mutate
 from .report import BAD, Summary, append, line_of, read_report
-from .series import set_up, try_again, try_batch
+from .series import set_up, speed_up, try_again, try_batch
 from .shrinking import drop_pair, shrink
 from .trial import Trial, analyse, try_models
 
 QUICK = 40
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def numpy_target() -> Iterator[None]:
     target, errors = prefs.codegen.target, np.geterr()
     set_up()
+    undo = speed_up()
     yield
+    undo()
     prefs.codegen.target = target
     np.seterr(**errors)
     start_scope()
@@ -68,7 +70,7 @@ def test_many_random_models() -> None:
     assert found.share_with_weights() >= 0.3
     assert not {feature for feature, count in found.features().items() if count == 0}
     notes = Counter(note for line in found.lines for note in line["notes"])
-    assert notes["mutants noticed"] > 100 and notes["plasticity moved"] > 10
+    assert notes["mutants noticed"] > 100 and notes["plasticity moved"] > 5
     assert notes["refusals lifted by breaking the lines that they name"] > 5
 
 
@@ -184,6 +186,17 @@ def test_a_verify_that_always_confirms(monkeypatch: pytest.MonkeyPatch) -> None:
         mutations.try_mutant(trial, "", np.random.default_rng(draw))
         statuses[trial.status] += 1
     assert statuses["kept quiet"] >= 4
+
+
+def test_a_symmetry_that_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = analyse(spiking_model())
+    independent.try_independent(trial, "", np.random.default_rng(1))
+    assert (trial.status, trial.notes) == ("certified", ["all symmetries tried"])
+    invented = SimpleNamespace(origins={}, independent=({"v": Fraction(1), "S.w[post]": Fraction(1)},))
+    answer = SimpleNamespace(groups={"E": invented}, inexact=())
+    monkeypatch.setattr(independent.nb, "symmetries", lambda *args, **more: answer)
+    independent.try_independent(trial, "", np.random.default_rng(1))
+    assert trial.status == "wrong"
 
 
 def test_a_plasticity_that_leaves_something_behind(monkeypatch: pytest.MonkeyPatch) -> None:

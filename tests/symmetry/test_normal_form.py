@@ -101,7 +101,14 @@ def test_what_is_written_and_how_counts() -> None:
     assert line("x", target="tmp").form != line("x", target="tmp2").form
     assert line("x", target=None).form != line("x").form
     assert line("x", flags=("unless refractory",)).form != line("x").form
-    assert line("x", target="shared").form != line("x", target="x").form
+    assert line("x", target="shared").form == "E.shared = E.x[own]"
+    assert line("x", target="tmp").form == "tmp = E.x[own]"
+    assert line("x", target=None, operation="condition").form == "condition E.x[own]"
+    assert line("x", flags=("b", "a")).form == "E.x[own] = E.x[own] a b"
+    assert line("c*x + y/ms", target="c").form == "c = ? * E.x[own] + E.y[own] / ?"
+    assert line("-2**3*mV", target="tmp").operands == (-0.008,)
+    assert line("x*True").operands == () and line("x*True").form != line("x*1").form
+    assert line("2/4*mV*x").operands == (0.5 * 0.001,)
 
 
 @pytest.mark.parametrize("expression", ["x +", "(-2)**0.5 * x", "2**100000000 * x", "1e308*10*ms"])

@@ -82,7 +82,9 @@ class _Reader:
         for obj in self.objects:
             self._other(obj)
         self.model.pins.extend(self.names.pins.values())
+        self.model.unread.extend(dict.fromkeys(self.names.unread))
         self.model.external.update(self.names.external)
+        self.model.borrowed.update(self.names.borrowed)
         return self.model
 
     # Groups
@@ -122,7 +124,9 @@ class _Reader:
             if statement is not None:
                 add(statement)
         if synapses.subexpression_updater is not None:
-            projection.statements.extend(self._code(synapses, "model", synapses.subexpression_updater.abstract_code))
+            for line in self._code(synapses, "model", synapses.subexpression_updater.abstract_code):
+                unit = unit_of(synapses.variables[line.target])
+                add(replace(line, text=f"{line.text} : {unit} (constant over dt)"))
         for target_name, updater in synapses.summed_updaters.items():
             expression = " ".join(updater.expression.code.split())
             text = f"{target_name} = {expression} : {unit_of(synapses.variables[target_name])} (summed)"
@@ -146,6 +150,8 @@ class _Reader:
             part = f"{type(obj).__name__} {obj.name!r}"
             if type(obj) is CodeRunner:
                 part = "run_regularly code"
+                if isinstance(obj.group, Subgroup):
+                    part += f" for neurons {obj.group.start} to {obj.group.stop - 1}"
             owners_model.statements.extend(
                 self._code(obj.group, part, obj.abstract_code, getattr(obj, "variables", None))
             )
