@@ -157,9 +157,9 @@ def certify(
     missing = not_compared(before, after, states=states)
     fits = changed.signs and changed.residual <= tolerance
     preserved = (None if blind or before.basis == "assumed" else True) if fits else False
-    exact = changed.exact and changed.signs and not blind
-    doubts = doubts_of_exactness(before, log_scale) if exact and fits else []
-    exact = exact and not doubts
+    exact = changed.exact and fits and not blind
+    doubts = doubts_of_exactness(before, log_scale, after) if exact else []
+    exact = exact and not doubts and not any(c.description.unknown() for c in (before, after) if c.description)
     if fits:
         message = f"{_verdict(before, blind)} (basis: {before.basis}; residual {changed.residual:.1e} <= "
         message += f"{tolerance:.0e}{', bit-exact' if exact else ''}){_reservations(doubts, missing)}"

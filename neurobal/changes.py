@@ -22,6 +22,7 @@ Array: TypeAlias = np.ndarray
 Name: TypeAlias = Callable[[int], str]
 
 STATES = "states (states=True compares them)"
+ON_THEIR_WAY = "spikes on their way, and the time"
 
 
 @dataclass
@@ -72,10 +73,9 @@ def changes(before: Circuit, after: Circuit, log_scale: Mapping[str, Array], *, 
             factors = np.where(parameter.values == 0, 0.0, parameter.power * log_scale[name])
             rounding = _rounding(parameter.values, values, parameter.origin)
             found.add(parameter.values, values, factors, rounding, partial(parameter_name, name, key))
-    for place, old, new, origin, factor in _stored(before, after, log_scale, states=states):
-        old, new = old - origin, new - origin
-        factor = np.where(old == 0, 0.0, factor)
-        found.add(old, new, factor, _rounding(old, new, origin), partial(_stored_name, place, old, new))
+    for place, moves, old, new, shift in _moving(before, after, states=states):
+        factors = np.where(old == 0, 0.0, moves.log_factor(log_scale) + shift)
+        found.add(old, new, factors, _rounding(old, new, moves.origin), partial(_stored_name, place, old, new))
     return found
 
 
@@ -99,8 +99,9 @@ def equations(before: Circuit, after: Circuit, *, states: bool = False) -> Equat
             found.add(name, neurons, power, None, neurons, 0.0, log_ratio(parameter.values, values) / rounding)
     for _, moves, old, new, shift in _moving(before, after, states=states):
         rounding = _rounding(old, new, moves.origin)
-        ratio = (log_ratio(old, new) - shift) / rounding
-        weights = np.where(old == 0, 0.0, 1 / rounding)
+        silent = (old == 0) | _unmoved_limits(old, new)  # stays so whatever its neurons do
+        ratio = np.where(silent, 0.0, (log_ratio(old, new) - shift) / rounding)
+        weights = np.where(silent, 0.0, 1 / rounding)
         (post, i, p), *others = [(name, np.arange(old.size) if k is None else k, q) for name, k, q in moves.powers]
         pre, j, q = others[0] if others else (None, np.zeros(old.size, dtype=int), 0.0)
         found.add(post, i, p * weights, pre, j, -q * weights, ratio)
@@ -133,16 +134,14 @@ def first_difference(before: Circuit, after: Circuit, *, states: bool = False) -
             found = _other_sign(parameter.values, values, partial(parameter_name, name, key))
             if found is not None:
                 return found
-    for place, old, new, origin, _ in _stored(before, after, None, states=states):
-        if old.shape != new.shape:
-            return f"{place} had {old.size:,} values and has {new.size:,}"
-        if old.dtype != new.dtype:
-            return f"{place} was stored as {old.dtype} and is stored as {new.dtype}"
-        wrong = old != new if old.dtype.kind != "f" else np.sign(old - origin) != np.sign(new - origin)
-        wrong &= ~(_is_nan(old) & _is_nan(new))
-        if wrong.any():
-            k = int(np.flatnonzero(wrong)[0])
-            return f"{place}[{k}] went from {old.flat[k]:g} to {new.flat[k]:g}"
+    for place, values, others in _still(before, after, states=states):
+        found = _other_kind(place, values, others) or _other_value(place, values, others, values != others)
+        if found is not None:
+            return found
+    for place, _, values, others, _ in _moving(before, after, states=states):
+        found = _other_value(place, values, others, np.sign(values) != np.sign(others))
+        if found is not None:
+            return found
     return None
 
 
@@ -157,25 +156,23 @@ def not_compared(before: Circuit, after: Circuit, *, states: bool = False) -> tu
         listed += model.unknown()
         dynamic = [] if states else [str(key) for key, stored in model.stored.items() if stored.dynamic]
         listed += [f"{STATES}: {', '.join(dynamic)}"] if dynamic else []
+        listed += [ON_THEIR_WAY] if states and model.stored else []
     return tuple(dict.fromkeys(listed))
 
 
-def _stored(
-    before: Circuit, after: Circuit, log_scale: Mapping[str, Array] | None, *, states: bool
-) -> Iterator[tuple[Key, Array, Array, float, Array | float]]:
-    """What else is stored in both: (key, before, after, origin, log factor); all factors are 0 without log-scales."""
+def _still(before: Circuit, after: Circuit, *, states: bool) -> Iterator[tuple[Key, Array, Array]]:
+    """What else is stored, or a constant in one of the two, and may not differ: (key, values before and after)."""
     first, second = before.description, after.description
     if first is None or second is None:
         return
-    total = {name: h + _scaled_since(before, after, name) for name, h in (log_scale or {}).items()}
     for key, old, new in _compared(first, second, states=states):
-        moves = log_scale is not None and old.values.dtype.kind == "f"
-        yield key, old.values, new.values, old.origin, old.log_factor(total) if moves else 0.0
+        if not old.powers or _other_kind(key, old.values, new.values):
+            yield key, old.values, new.values
     for key, constant, is_after in exchanged(first, second):
         held = _held(before if is_after else after, key)
         if held is not None:
             same = np.full(held.values.shape, constant, held.values.dtype)
-            yield (key, held.values, same, 0.0, 0.0) if is_after else (key, same, held.values, 0.0, 0.0)
+            yield (key, held.values, same) if is_after else (key, same, held.values)
 
 
 def _moving(before: Circuit, after: Circuit, *, states: bool) -> Iterator[tuple[Key, Stored, Array, Array, Array]]:
@@ -189,7 +186,7 @@ def _moving(before: Circuit, after: Circuit, *, states: bool) -> Iterator[tuple[
         return
     since = {name: np.zeros(p.size) + _scaled_since(before, after, name) for name, p in before.populations.items()}
     for key, old, new in _compared(first, second, states=states):
-        if old.powers and old.values.shape == new.values.shape:
+        if old.powers and not _other_kind(key, old.values, new.values):
             yield key, old, old.values - old.origin, new.values - old.origin, old.log_factor(since)
 
 
@@ -223,6 +220,22 @@ def _connections(before: Projection, after: Projection) -> str | None:
         return f"projection {before.name!r} lists its synapses in another order or number"
     post, pre = divmod(int(unmatched[0]), width)
     return f"the synapse {_ends(before, post, pre)} exists in one of the two networks only"
+
+
+def _other_kind(key: Key, before: Array, after: Array) -> str | None:
+    if before.shape != after.shape:
+        return f"{key} had {before.size:,} values and has {after.size:,}"
+    return None if before.dtype == after.dtype else f"{key} was stored as {before.dtype} and is stored as {after.dtype}"
+
+
+def _other_value(key: Key, before: Array, after: Array, wrong: Array) -> str | None:
+    wrong = wrong & ~(_is_nan(before) & _is_nan(after))
+    if not wrong.any():
+        return None
+    k = int(np.flatnonzero(wrong)[0])
+    old, new = before.flat[k], after.flat[k]
+    digits = "g" if f"{old:g}" != f"{new:g}" else ".17g"
+    return f"{key}[{k}] went from {old:{digits}} to {new:{digits}}"
 
 
 def _other_sign(before: Array, after: Array, name: Callable[[int], str]) -> str | None:

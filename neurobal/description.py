@@ -16,6 +16,8 @@ from neurobal.errors import DifferentModelError
 
 Array: TypeAlias = np.ndarray
 
+KIND = "kind of "  # begins the names of facts that say which groups and synapses there are
+
 
 class Key(NamedTuple):
     """The name of stored values: a variable of a group or of synapses."""
@@ -39,12 +41,13 @@ class Line:
     """One statement of a model in normal form.
 
     ``form`` is its syntax with a gap "?" for each constant and parameter, ``operands`` are what fills the gaps: a
-    number (base units), or stored values. ``text`` is what the user wrote.
+    number (base units), or stored values, and ``written`` how these are called there. ``text`` is what the user wrote.
     """
 
     text: str
     form: str
     operands: tuple[float | Seen, ...] = ()
+    written: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +126,12 @@ def check_same_model(before: Description | None, after: Description | None) -> N
 
 def _difference(before: Description, after: Description) -> str | None:
     """The first thing in which two models differ, in words; None if they are the same but for stored values."""
+    for name in sorted(before.facts.keys() ^ after.facts.keys()):
+        if name.startswith(KIND):
+            return (
+                f"{name.removeprefix(KIND)} exists in one of the two networks only (of two networks, objects with the "
+                "same name are compared: give them one, name='...')"
+            )
     for place in [*before.lines, *(place for place in after.lines if place not in before.lines)]:
         found = _line_difference(place, before.lines.get(place, ()), after.lines.get(place, ()))
         if found is not None:
@@ -136,6 +145,19 @@ def _difference(before: Description, after: Description) -> str | None:
         held = (before if is_after else after).stored.get(key)
         if held is None or held.dynamic or held.powers:
             return f"{key} moves or changes in one of the two networks, and is a constant in the other"
+    return None
+
+
+def rewritten(before: Description, after: Description) -> str | None:
+    """The first line that computes the same with constants that are written otherwise; None if there is none.
+
+    A parameter in the place of a constant, or a name in that of a number, may be multiplied in another order.
+    """
+    for place, lines in before.lines.items():
+        for old, new in zip(lines, after.lines[place], strict=True):
+            kinds = [[type(operand) for operand in line.operands] for line in (old, new)]
+            if old.written != new.written or kinds[0] != kinds[1]:
+                return f"`{new.text}` in the {place}"
     return None
 
 
@@ -176,6 +198,8 @@ def _same(before: Any, after: Any) -> bool:
 
 def _became(before: Any, after: Any) -> str:
     if not isinstance(before, np.ndarray):
+        if _shown(before) == _shown(after):
+            return f"{_shown(before)} is another one now, or names objects that have changed"
         return f"was {_shown(before)} and is {_shown(after)}"
     if before.shape != after.shape:
         return f"had {before.size:,} values and has {after.size:,}"

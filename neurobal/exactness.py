@@ -11,6 +11,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from neurobal.circuit import Circuit
+from neurobal.description import rewritten
 from neurobal.errors import InvalidInputError
 from neurobal.rounding import common_step
 
@@ -19,7 +20,7 @@ Array: TypeAlias = np.ndarray
 LEAST_SHIFT = 1e-6  # of log-scales that were fitted: smaller ones are rounding
 
 
-def doubts_of_exactness(circuit: Circuit, log_scale: Mapping[str, Array]) -> list[str]:
+def doubts_of_exactness(circuit: Circuit, log_scale: Mapping[str, Array], after: Circuit | None = None) -> list[str]:
     """Why a simulation is not bit-exact after these scales, although all weights changed by powers of two.
 
     Empty if it is: every power of λ by which anything moves is a power of two, and nothing that moves is rounded
@@ -33,6 +34,9 @@ def doubts_of_exactness(circuit: Circuit, log_scale: Mapping[str, Array]) -> lis
         if np.abs(log_scale[name]).max(initial=0.0) > LEAST_SHIFT
         for reason in reasons
     ]
+    if circuit.description is not None and after is not None and after.description is not None:
+        line = rewritten(circuit.description, after.description)
+        doubts += [] if line is None else [f"constants of {line} are written otherwise than before"]
     steps = {name: _step(powers) for name, powers in circuit.binding.exponents().items()}
     if not all(_whole(log_scale[name], step).all() for name, step in steps.items()):
         based = _without_common_factors(circuit, log_scale, steps)

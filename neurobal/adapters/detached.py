@@ -32,8 +32,8 @@ class Reading:
         Masks of pinned neurons, by group.
     undefined
         Names that the model uses, and that stood for nothing.
-    has_namespace
-        Names were looked up in one that was given, and not in the script.
+    namespace
+        What was given to look names up in, before those of the script (None: nothing).
     schedule
         The slots of a time step, in their order.
     description
@@ -43,7 +43,7 @@ class Reading:
     motion: Motion
     pinned: Mapping[str, np.ndarray]
     undefined: frozenset[str]
-    has_namespace: bool
+    namespace: Mapping[str, Any] | None
     schedule: tuple[str, ...]
     description: Description
 

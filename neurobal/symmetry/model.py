@@ -124,7 +124,8 @@ class Model:
     """A network: groups of neurons, Synapses, pins, and notes on what could not be read.
 
     ``external`` are the names of the user's script that statements use, with what they stand for; ``undefined`` those
-    that stand for nothing yet, with the first place that uses them.
+    that stand for nothing yet, with the first place that uses them. ``borrowed`` are, by owner and name, what the names
+    in expressions of other groups stand for where the owner's statements use these expressions.
     """
 
     groups: dict[str, GroupModel] = field(default_factory=dict)
@@ -133,3 +134,4 @@ class Model:
     unread: list[str] = field(default_factory=list)
     external: dict[str, object] = field(default_factory=dict)
     undefined: dict[str, str] = field(default_factory=dict)
+    borrowed: dict[tuple[str, str], object] = field(default_factory=dict)

@@ -24,7 +24,12 @@ def normal_form(statement: Statement) -> Line:
         return Line(statement.text, " ".join(statement.text.split()))
     target = "" if statement.target is None else _target(statement)
     flags = " ".join(sorted(statement.flags))
-    return Line(statement.text, f"{target} {statement.operation} {form} {flags}".strip(), tuple(gaps.operands))
+    return Line(
+        statement.text,
+        f"{target} {statement.operation} {form} {flags}".strip(),
+        tuple(gaps.operands),
+        tuple(gaps.written),
+    )
 
 
 def _target(statement: Statement) -> str:
@@ -46,31 +51,33 @@ class _Gaps(ast.NodeTransformer):
     def __init__(self, statement: Statement) -> None:
         self.statement = statement
         self.operands: list[float | Seen] = []
+        self.written: list[str] = []
 
     def visit(self, node: ast.AST) -> ast.AST:
         if isinstance(node, ast.BinOp | ast.UnaryOp) and is_literal(node, self.statement):
-            return self._gap(self._evaluated(node))
+            return self._gap(self._evaluated(node), node)
         visited: ast.AST = super().visit(node)
         return visited
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         is_number = isinstance(node.value, int | float) and not isinstance(node.value, bool)
-        return self._gap(float(node.value)) if is_number else node  # type: ignore[arg-type]
+        return self._gap(float(node.value), node) if is_number else node  # type: ignore[arg-type]
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         match self.statement.scope.get(node.id):
             case Variable(kind=Kind.PARAMETER) as parameter:
-                return self._gap(Seen(Key(parameter.owner, parameter.name), parameter.seen_from))
+                return self._gap(Seen(Key(parameter.owner, parameter.name), parameter.seen_from), node)
             case Variable() as variable:
                 return ast.Name(_name(variable))
             case Constant(stored=(owner, name)):
-                return self._gap(Seen(Key(owner, name), "shared"))
+                return self._gap(Seen(Key(owner, name), "shared"), node)
             case Constant(value=float() as value):
-                return self._gap(value)
+                return self._gap(value, node)
         return node  # a function, a name of this block only, the time, an index
 
-    def _gap(self, operand: float | Seen) -> ast.AST:
+    def _gap(self, operand: float | Seen, node: ast.AST) -> ast.AST:
         self.operands.append(operand)
+        self.written.append(source(node))
         return ast.Name("?")
 
     def _evaluated(self, node: ast.expr) -> float:

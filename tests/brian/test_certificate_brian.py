@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from brian2 import (
     BrianObject,
+    Function,
     Hz,
     Network,
     NetworkOperation,
@@ -105,7 +106,7 @@ def test_what_is_built_anew_is_the_same() -> None:
     assert certificate.not_compared == (
         "states (states=True compares them): E.g, E.lastspike, E.m, E.not_refractory, E.v, L.x",
     )
-    assert nb.verify(before, build(), states=True).not_compared == ()
+    assert nb.verify(before, build(), states=True).not_compared == ("spikes on their way, and the time",)
 
 
 CHANGED: dict[str, tuple[dict[str, Any], str]] = {
@@ -118,20 +119,20 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
     "the other neuron's": ({"on_pre": "g_post += w*a_post"}, "in the on_pre of S computes with E.a"),
     "another pathway": ({"on_post": "g_post += w*a_post"}, "on_post of S exists in one of the two networks"),
     "constant": ({"tau": 9 * ms}, "computes with 0.009, and did with 0.01"),
-    "timed array": ({"drive": (1.0, 1.2)}, "values of drive differs: value 1 was 1.1 and is 1.2"),
+    "timed array": ({"drive": (1.0, 1.2)}, "values of drive in E differs: value 1 was 1.1 and is 1.2"),
     "method": ({"method": "heun"}, "integration method of E was euler and is heun"),
     "refractoriness": ({"refractory": 3 * ms}, "refractoriness of E was 0.002 and is 0.003"),
     "refractory condition": ({"refractory": "v > 2*Vt"}, "refractory of E exists in one of the two networks only"),
-    "input rates": ({"rates": 40 * Hz}, "P.rates[0], which was 30 and is 40"),
+    "input rates": ({"rates": 40 * Hz}, "P.rates[0] went from 30 to 40"),
     "rates by an expression": ({"rates": "30*Hz*(1 + i)"}, "rates of P exists in one of the two networks only"),
-    "spike times": ({"times": (1, 3)}, "K.spike_time[1], which was 0.002 and is 0.003"),
+    "spike times": ({"times": (1, 3)}, "K.spike_time[1] went from 0.002 to 0.003"),
     "background": ({"inputs": 4}, "size and rate of input of E, number 1 was (3, 4.0) and is (4, 4.0)"),
     "regular code": ({"regular": "m = 0.4*m"}, "computes with 0.4, and did with 0.5"),
     "time step": ({"regular_dt": 2 * ms}, "time step of regular code of E, number 1 was 0.001 and is 0.002"),
     "order": ({"order": 1}, "slot (when, order, active)"),
     "subgroup": ({"ends": slice(0, 5)}, "target of S was E[0:6] and is E[0:5]"),
     "link": ({"extra": partial(linked_group, first=1)}, "index of the link L.tau_m differs: value 0 was 0 and is 1"),
-    "removed": ({"extra": None}, "of L exists in one of the two networks only"),
+    "removed": ({"extra": None}, "L exists in one of the two networks only"),
     "code": (
         {"extra": lambda cells, _: cells.run_regularly("v += 1*mV", dt=1 * ms)},
         "in one of the two networks only",
@@ -146,7 +147,7 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "network operation": (
         {"extra": lambda *_: NetworkOperation(lambda: None, name="op")},
-        "of L exists in one of the two networks only",
+        "L exists in one of the two networks only",
     ),
 }  # fmt: skip
 
@@ -208,6 +209,28 @@ def test_which_synapses_exist_counts_without_weights_too() -> None:
     certificate = nb.verify(before, network([1, 2, 0]))
     assert certificate.preserved is False
     assert "postsynaptic neurons of C differs: value 2 was 3 and is 0" in certificate.message
+
+
+def test_bounds_at_infinity_move_along() -> None:
+    """A bound of each synapse that is infinite says nothing of its neurons."""
+
+    def network(scale: np.ndarray) -> Network:
+        start_scope()
+        equations = "dv/dt = (g - v)/(10*ms) : volt\ndg/dt = -g/(5*ms) : volt\nVt : volt"
+        cells = NeuronGroup(4, equations, threshold="v > Vt", reset="v = 0*mV", method="exact", name="E")
+        cells.Vt = scale * 10 * mV
+        synapses = Synapses(cells, cells, "w : volt\nbound : volt", on_pre="g_post += clip(w, -bound, bound)", name="S")
+        synapses.connect(condition="i != j")
+        synapses.w, synapses.bound = scale[synapses.j[:]] * 3 * mV, np.inf * mV
+        synapses.bound[:3] = scale[synapses.j[:3]] * 2 * mV
+        return Network(cells, synapses)
+
+    before = nb.as_circuit(network(np.ones(4)))
+    certificate = nb.verify(before, network(np.array([2.0, 4.0, 1.0, 0.5])))
+    assert certificate.preserved and certificate.exact
+    wrong = network(np.array([2.0, 4.0, 1.0, 0.5]))
+    wrong["S"].bound[1] = 7 * mV
+    assert nb.verify(before, wrong).preserved is False
 
 
 def test_methods_may_be_named_in_a_list_or_tuple() -> None:
@@ -420,6 +443,180 @@ def test_the_script_says_what_its_names_mean_now() -> None:
     assert nb.verify(given, network).preserved  # looked up where it was said, not in the script
 
 
+def small(
+    cells: str = "dx/dt = (I - x)/(10*ms) : 1\nI : 1",
+    model: str = "w : 1\nI_post = w*x_pre : 1 (summed)",
+    namespaces: tuple[dict[str, Any], dict[str, Any]] = ({}, {}),
+) -> Network:
+    """Two rate neurons that excite each other."""
+    start_scope()
+    group = NeuronGroup(2, cells, method="euler", name="E", namespace=namespaces[0])
+    synapses = Synapses(group, group, model, name="S", namespace=namespaces[1])
+    synapses.connect(i=[0, 1], j=[1, 0])
+    synapses.w = [1, 2]
+    return Network(group, synapses)
+
+
+def test_a_name_may_mean_something_else_in_each_object() -> None:
+    def network(first: float) -> Network:
+        return small(
+            "dx/dt = (I*q(t) - x)/(10*ms) : 1\nI : 1",
+            "w : 1\nI_post = w*q(t)*x_pre : 1 (summed)",
+            ({"q": TimedArray([first], dt=1 * ms)}, {"q": TimedArray([2], dt=1 * ms)}),
+        )
+
+    before = nb.as_circuit(network(1))
+    assert nb.verify(before, network(1)).preserved
+    assert nb.verify(before, network(3)).preserved is False
+
+
+def test_expressions_of_other_groups_have_the_constants_of_who_reads_them() -> None:
+    def network(k: float) -> Network:
+        cells = "dx/dt = (I - x)/(10*ms) : 1\nI : 1\ngain = k : 1"
+        return small(cells, "w : 1\nI_post = w*gain_pre*x_pre : 1 (summed)", ({"k": 2}, {"k": k}))
+
+    before = nb.as_circuit(network(3))
+    assert nb.verify(before, network(3)).preserved
+    certificate = nb.verify(before, network(5))
+    assert certificate.preserved is False and "constant k in S" in certificate.message
+
+
+def test_code_of_subgroups_belongs_to_their_neurons() -> None:
+    def network(first: str, second: str) -> Network:
+        net = small("dx/dt = (I - x*y)/(10*ms) : 1\nI : 1\ny : 1")
+        halves = [net["E"][:1], net["E"][1:]]
+        for half, name in zip(halves, (first, second), strict=True):
+            half.run_regularly("y = 1" if name == "A" else "y = 2", dt=1 * ms, name=name)
+        net.add(halves)
+        return net
+
+    before = nb.as_circuit(network("A", "B"))
+    assert nb.verify(before, network("A", "B")).preserved
+    assert nb.verify(before, network("B", "A")).preserved is False
+
+
+def test_functions_are_compared_by_what_they_compute() -> None:
+    def network(source: str, **names: Any) -> Network:
+        scope: dict[str, Any] = {"np": np, **names}
+        exec(source, scope)
+        function = Function(scope["f"], arg_units=[1], return_unit=1)
+        return small("dx/dt = (I*f(t/ms) - x)/(10*ms) : 1\nI : 1", namespaces=({"f": function}, {}))
+
+    before = nb.as_circuit(network("def f(x): return np.sin(x)"))
+    assert nb.verify(before, network("\n\ndef f(x): return np.sin(x)")).preserved  # wherever it stands
+    assert nb.verify(before, network("def f(x): return np.cos(x)")).preserved is False
+    before = nb.as_circuit(network("def g(x): return k*x\ndef f(x): return g(x)", k=2))
+    assert nb.verify(before, network("def g(x): return k*x\ndef f(x): return g(x)", k=2)).preserved
+    assert nb.verify(before, network("def g(x): return k*x\ndef f(x): return g(x)", k=3)).preserved is False
+    gains = np.array([2.0])
+    net = network("def f(x): return gains[0]*x", gains=gains)
+    before = nb.as_circuit(net)
+    assert nb.verify(before, net).preserved
+    gains[0] = 3
+    certificate = nb.verify(before, net)
+    assert certificate.preserved is False and "names objects that have changed" in certificate.message
+
+    class Gain:
+        value = 2
+
+    certificate = nb.verify(nb.as_circuit(net := network("def f(x): return o.value*x", o=Gain())), net)
+    assert any("state of an object of type Gain" in line for line in certificate.not_compared)
+
+
+def test_a_variable_in_a_namespace_is_compared() -> None:
+    def network(value: float, kept: list[NeuronGroup] = []) -> Network:  # noqa: B006  (outlives the network)
+        other = NeuronGroup(1, "z : 1 (shared)", name="other")
+        other.z = value
+        kept.append(other)
+        cells = "dx/dt = (I - x*z)/(10*ms) : 1\nI : 1"
+        return small(cells, namespaces=({"z": other.variables["z"]}, {}))
+
+    before = nb.as_circuit(network(1))
+    assert nb.verify(before, network(1)).preserved
+    assert nb.verify(before, network(2)).preserved is False
+
+
+def test_constants_that_are_not_found_where_verify_is_called_are_named() -> None:
+    net = small("dx/dt = (I*gain_of_the_test - x)/(10*ms) : 1\nI : 1")
+
+    def read() -> nb.Circuit:
+        gain_of_the_test = 2  # noqa: F841
+        return nb.as_circuit(net)
+
+    certificate = nb.verify(read(), net)
+    assert certificate.preserved and "constant gain_of_the_test" in certificate.not_compared[-1]
+    assert "gain_of_the_test" in certificate.message
+
+
+def test_a_namespace_that_was_given_counts_as_it_is_now() -> None:
+    names = {"gain": 1}
+    net = small("dx/dt = (I*gain - x)/(10*ms) : 1\nI : 1")
+    before = nb.as_circuit(net, namespace=names)
+    assert nb.verify(before, net).preserved
+    names["gain"] = 2
+    assert nb.verify(before, net).preserved is False
+
+
+def test_the_script_of_a_plasticity_may_change_its_constants() -> None:
+    gain = 1
+    net = small("dx/dt = (I*gain - x)/(10*ms) : 1\nI : 1")
+    plasticity = nb.Plasticity(net, nb.NormalizedFlow(rate=60 / second), dt=2 * ms)
+    assert nb.verify(plasticity.before, net).preserved
+    gain = 2
+    assert nb.verify(plasticity.before, net).preserved is False
+    assert gain
+
+
+def test_without_another_network_it_is_the_same_one_as_it_is_now() -> None:
+    net = small()
+    before = nb.as_circuit(net)
+    net.schedule = ["start", "synapses", "groups", "thresholds", "resets", "end"]
+    certificate = nb.verify(before)
+    assert certificate.preserved is False and "order of slots" in certificate.message
+
+
+def test_constants_that_are_written_otherwise_are_no_proof_of_bits() -> None:
+    before = nb.as_circuit(small("dx/dt = (I*p*q - x)/(10*ms) : 1\nI : 1", namespaces=({"p": 0.1, "q": 0.3}, {})))
+    promoted = small("dx/dt = (I*p*q - x)/(10*ms) : 1\nI : 1\np : 1\nq : 1")
+    promoted["E"].p, promoted["E"].q = 0.1, 0.3
+    certificate = nb.verify(before, promoted)
+    assert certificate.preserved and not certificate.exact
+    assert "are written otherwise than before" in certificate.message
+
+
+def test_nothing_that_differs_is_exact() -> None:
+    net, other = (small("dx/dt = (I - x)/tau : 1\nI : 1\ntau : second") for _ in range(2))
+    net["E"].tau, other["E"].tau = 10 * ms, 20 * ms
+    certificate = nb.verify(nb.as_circuit(net), other)
+    assert certificate.preserved is False and not certificate.exact
+
+
+def test_one_delay_for_all_is_the_same_as_equal_delays() -> None:
+    def network(common: Any, delays: Any) -> Network:
+        start_scope()
+        group = NeuronGroup(2, "dx/dt = -x/(10*ms) : 1\na : 1", threshold="x > a", method="euler", name="E")
+        synapses = Synapses(group, group, "w : 1", on_pre="x_post += w*a_pre", delay=common, name="S")
+        synapses.connect(i=[0, 1], j=[1, 0])
+        if common is None:
+            synapses.delay = delays
+        return Network(group, synapses)
+
+    before = nb.as_circuit(network(2 * ms, None))
+    assert nb.verify(before, network(None, [2, 2] * ms)).preserved
+    assert nb.verify(before, network(None, [2, 3] * ms)).preserved is False
+
+
+def test_networks_of_objects_without_common_names_say_so() -> None:
+    def network(name: str) -> Network:
+        group = NeuronGroup(2, "dx/dt = (I - x)/(10*ms) : 1\nI : 1", method="euler", name=name)
+        synapses = Synapses(group, group, "w : 1\nI_post = w*x_pre : 1 (summed)", name="S")
+        synapses.connect()
+        return Network(group, synapses)
+
+    certificate = nb.verify(nb.as_circuit(network("first")), network("second"))
+    assert certificate.preserved is False and "objects with the same name are compared" in certificate.message
+
+
 # Where another rule changes all weights
 
 
@@ -483,3 +680,29 @@ def test_states_that_are_measured_from_an_origin_may_change_their_sign() -> None
     assert nb.verify(before, network).preserved and nb.verify(before, network, states=True).preserved
     cells.v[1] += 1 * mV
     assert nb.verify(before, network).preserved and nb.verify(before, network, states=True).preserved is False
+
+
+def test_what_does_not_move_may_not_change_at_all() -> None:
+    """Also where weights are stored in single precision, and are compared to 1e-6."""
+    start_scope()
+    model = "dx/dt = (I - x)/tau : 1\nI : 1\ntau : second"
+    cells = NeuronGroup(3, model, method="euler", name="E")
+    cells.tau = 10 * ms
+    synapses = Synapses(cells, cells, "w : 1\nI_post = w*x_pre : 1 (summed)", name="S", dtype={"w": np.float32})
+    synapses.connect(i=[0, 1, 2], j=[1, 2, 0])
+    synapses.w = 1
+    network = Network(cells, synapses)
+    before = nb.as_circuit(network)
+    assert nb.verify(before, network).preserved
+    cells.tau[1] *= 1 + 1e-9
+    certificate = nb.verify(before, network)
+    assert certificate.preserved is False
+    assert "E.tau[1] went from 0.01 to 0.01000000001" in certificate.message
+
+
+def test_what_is_not_compared_is_not_bit_exact() -> None:
+    def operated(*_: Any) -> BrianObject:
+        return NetworkOperation(lambda: None, name="op")
+
+    before = nb.as_circuit(build(extra=operated))
+    assert not nb.verify(before, build(extra=operated)).exact

@@ -169,6 +169,23 @@ def test_an_expression_reads_the_local_names_of_the_code_that_uses_it() -> None:
     assert "reads it through 'yy', in which 'z' means something else there" in repr(found)
 
 
+def test_an_expression_that_reads_a_local_name_which_moves_proves_nothing() -> None:
+    """s is 2*x**2 within the code, though no variable of the cells stands in it."""
+    objects = rates("r = x : 1\ns = 2*n*n : 1", n=2)
+    objects[0].run_regularly("n = x\nx /= s", dt=1 * ms)
+    found = symmetries(objects, namespace={})
+    assert found.unread == ("E: code that assigns 'n', and reads it through 's'",)
+    assert nb.as_circuit(objects, namespace={}).basis == "assumed"
+
+
+def test_a_parameter_that_an_expression_meets_in_synapses_stays() -> None:
+    """The k of r = k is that of the synapses, where it could move in place of the weight."""
+    model = "w : 1\nk : 1\nI_post = w*(r_pre + k*x_pre) : 1 (summed)"
+    objects = rates("r = k : 1", model, k=0.0)
+    objects[1].k = 1
+    assert symmetries(objects, namespace={}).projections["S"].powers.get("k", (0, 0)) == (0, 0)
+
+
 def test_an_expression_reads_the_variables_of_the_synapses_that_use_it() -> None:
     """Brian2 takes the k of r = x + k for the one of the synapses: it is 1, not 0."""
 

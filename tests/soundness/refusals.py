@@ -29,6 +29,9 @@ def try_refusal(trial: Trial) -> None:
         if not obstacles and not any(answer.incoming(name) for name in groups):
             trial.notes.append("refused: no weight comes in")
             return
+        if not obstacles and current is not trial:
+            trial.notes.append("refusals that end with weights of which only the signs count")
+            return
         if not obstacles:
             trial.status, trial.detail = "silent", f"the refusal names no line: {current.detail}"
             return

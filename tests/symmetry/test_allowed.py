@@ -57,6 +57,12 @@ def test_what_cannot_be_allowed(names: list[str], said: str) -> None:
         with_allowed(learning(), names)
 
 
+def test_only_what_can_be_allowed_is_offered() -> None:
+    with pytest.raises(InvalidInputError) as error:
+        with_allowed(learning(), ["w_", "boundd"])
+    assert "'w'" not in str(error.value)
+
+
 def test_nothing_allowed_is_the_same_model() -> None:
     network = learning()
     allowed, where = with_allowed(network, [])

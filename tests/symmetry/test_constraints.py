@@ -8,6 +8,7 @@ from fractions import Fraction
 import pytest
 from written import group, model, synapses
 
+from neurobal.symmetry.constraints import Exponent
 from neurobal.symmetry.model import Constant, Kind, Model, Pin, Variable
 from neurobal.symmetry.nullspace import Echelon, Form
 from neurobal.symmetry.symmetries import Symmetries
@@ -74,6 +75,7 @@ LINES: dict[str, list[Powers]] = {
     "x = inf": [ALL],
     "x = c": NONE,
     "x = c*k": [{**ALL, "k": 1}],
+    "x = x + k - k": [{**ALL, "k": 1}],
     "x = x + k - m": [{**ALL, "k": 1, "m": 1}],
     # operators
     "x = k % m": [{**ALL, "k": 1, "m": 1}],
@@ -179,6 +181,7 @@ def test_a_line_that_cannot_be_read_lets_nothing_move_that_it_mentions() -> None
     expect(rates("k = m if m else 0", variables="k m"), ALL)
     expect(rates("k = (m", variables="k m"), ALL)
     expect(rates("x = (c", c=1.0))
+    expect(rates("k = (inf", variables="k"), ALL)
 
 
 def test_a_variable_that_belongs_to_another_group_stands_still() -> None:
@@ -193,6 +196,16 @@ def test_a_variable_that_belongs_to_another_group_stands_still() -> None:
         network.groups["E"].statements[0] = replace(first, scope={**first.scope, "z": linked})
         expect(network, *powers)
         cells = group("E", "dx/dt = (I + z - x)/tau", variables="I")
+
+
+def test_each_symmetry_moves_as_few_weights_as_can_be() -> None:
+    network = rates("r := k*x", sends="w*r_pre", variables="k")
+    for powers in Symmetries(network).groups["E"].independent:
+        assert len([name for name in powers if "[" in name]) == 1
+
+
+def test_exponents_have_readable_names() -> None:
+    assert str(Exponent("E", "x")) == "E.x" and str(Exponent("S", "w", "post")) == "S.w[post]"
 
 
 def test_a_pin_holds_one_variable() -> None:
@@ -274,6 +287,18 @@ def test_what_neurons_define_is_not_put_into_the_equations_of_synapses() -> None
         found = Symmetries(model(cells, sending, constants={"tau": 0.01}))
         assert found.groups["E"].scalable
         assert (not found.inexact) == exact, (lines, sends)
+
+
+def test_roots_and_how_they_move() -> None:
+    for output, root, power in (
+        ("sqrt(x)", "sqrt(x)", "1/2"),
+        ("x**0.5*x", "x ** 0.5", "1/2"),
+        ("sqrt(x*x*x)", "sqrt(x * x * x)", "3/2"),
+    ):
+        found = Symmetries(rates(f"r := {output}", sends="w*r_pre"))
+        assert found.groups["E"].roots == ((f"`{root}` in r := {output}", Fraction(power)),)
+        assert found.roots == (f"`{root}` in r := {output}",) and not found.inexact
+    assert not Symmetries(rates("r := x*sqrt(2)*sqrt(k)", sends="w*r_pre", variables="k")).roots
 
 
 # ------------------------------------------------------------------------------------------- synapses and their ends

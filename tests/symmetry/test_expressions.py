@@ -103,6 +103,12 @@ X = Form({"x": 1})
         ("(x + y)*(x - y)", X * 2),
         ("x**y", INVARIANT),
         ("True", INVARIANT),
+        ("x**(3 - 1)", X * 2),
+        ("x**(n - 1)", X * 2),
+        ("x**(1 + 1)", X * 2),
+        ("x**(2*n)", X * 6),
+        ("x**(n/2)", X * Fraction(3, 2)),
+        ("x**(n/0)", INVARIANT),
         ("x*exp", X),  # no valid model: a name is a name
         ("maximum(x, y)", X),
         ("maximum(x, 0)*x", X * 2),

@@ -107,6 +107,7 @@ def test_what_is_written_and_how_counts() -> None:
     assert line("x", flags=("b", "a")).form == "E.x[own] = E.x[own] a b"
     assert line("c*x + y/ms", target="c").form == "c = ? * E.x[own] + E.y[own] / ?"
     assert line("-2**3*mV", target="tmp").operands == (-0.008,)
+    assert line("x*True").operands == () and line("x*True").form != line("x*1").form
     assert line("2/4*mV*x").operands == (0.5 * 0.001,)
 
 

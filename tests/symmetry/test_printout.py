@@ -392,7 +392,8 @@ def changed(network: Model, found: Symmetries, name: str) -> Model:
 def test_a_remedy_lets_everything_move(build: Callable[[], Model]) -> None:
     network = build()
     before = Symmetries(network)
-    assert before.remedy("E") is not None
+    remedy = before.remedy("E")
+    assert remedy is not None and before.obstacles("E") == list(remedy.reasons)
     after = Symmetries(changed(network, before, "E"))
     answer = after.groups["E"]
     assert answer.scalable and answer.homogeneity == 1 and not answer.origins
@@ -419,6 +420,12 @@ def test_constants_that_are_weights_become_parameters_beside_weights_that_exist(
     other = synapses("T", "E", "E", "J_post (summed) = c*x_pre")
     for first, second in ((summed("S", "E", "E", "x"), other), (other, summed("S", "E", "E", "x"))):
         assert promoted(model(cells, first, second, constants={**TAU, "c": 2.0})) == {"c"}
+
+
+@pytest.mark.parametrize("factors", ["c*(3*mV)", "(3*mV)*c", "2*c", "c*2"])
+def test_numbers_in_a_product_stay_and_its_constant_becomes_a_parameter(factors: str) -> None:
+    cells = group("E", f"dx/dt = (I - x)/tau + {factors}*x**2", variables="I")
+    assert promoted(model(cells, summed("S", "E", "E", "x"), constants={**TAU, "c": 2.0})) == {"c"}
 
 
 def test_new_names_avoid_those_in_use() -> None:
@@ -448,6 +455,23 @@ def test_functions_without_a_scale_have_no_remedy(output: str) -> None:
     network = model(cells, summed("S", "E", "E", "r"), constants=TAU)
     remedy = Symmetries(network).remedy("E")
     assert remedy is None or Symmetries(changed(network, Symmetries(network), "E")).groups["E"].scalable
+
+
+def test_a_name_within_the_code_of_a_spike_sends_nothing_by_itself() -> None:
+    cells = group("E", "dv/dt = (g - v)/tau", "dg/dt = -g/tau", "if v > Vt", variables="Vt")
+    sending = synapses("S", "E", "E", "tmp = w*2", "g_post += tmp", variables="w")
+    assert promoted(model(cells, sending, constants=TAU)) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("output", "parameters"),
+    [("k*tanh(x/(3*mV))", {"c"}), ("x + tanh(x)", {"tanh_gain", "x_scale"}), ("x + 2*exp(x)", {"exp_gain", "x_scale"})],
+)
+def test_functions_get_the_scales_that_they_need(output: str, parameters: set[str]) -> None:
+    cells = group("E", "dx/dt = (I - x)/tau", f"r := {output}", variables="I k")
+    network = model(cells, summed("S", "E", "E", "r"), constants=TAU)
+    assert promoted(network) == parameters
+    assert Symmetries(changed(network, Symmetries(network), "E")).groups["E"].homogeneity == 1
 
 
 def test_questions_may_be_asked_twice() -> None:

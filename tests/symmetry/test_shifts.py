@@ -113,6 +113,7 @@ def test_a_constant_potential_of_zero_is_zero_only_where_it_is_the_origin() -> N
 def test_potentials_have_one_origin_in_common() -> None:
     """2 El - v would have to be measured from 2 El. In El - v + Vr - k only k has to be measured from El."""
     assert measured(spiking(leak="2*El - v")) == set()
+    assert measured(spiking(leak="El + El - v")) == set()
     assert measured(spiking(leak="El - v + Vr - k")) == {"k"}
 
 
@@ -138,6 +139,8 @@ def test_synapses_that_know_potentials() -> None:
 def test_a_constant_of_synapses_is_no_origin(name: str) -> None:
     network = spiking(on_pre=("g_post += w", "v_post = E0"), synapses_name=name, E0=-0.07)
     assert measured(network, "El") == LEVELS
+    network = spiking(leak="Vr - v", on_pre=("g_post += w", "v_post = E0"), synapses_name=name, E0=-0.07)
+    assert measured(network) == set()
 
 
 def test_a_constant_that_the_model_writes_is_no_origin() -> None:

@@ -73,7 +73,9 @@ class BrianBinding:
             for name, value in self.motion.external.items()
             if isinstance(value, int | float | np.number | np.ndarray)
         }
-        reading = replace(self._reading, motion=replace(self.motion, external=numbers))
+        given = self._reading.namespace
+        namespace = None if given is None else {name: value for name, value in numbers.items() if name in given}
+        reading = replace(self._reading, motion=replace(self.motion, external=numbers), namespace=namespace)
         powers = {name: list(map(float, listed)) for name, listed in self.exponents().items()}
         return DetachedBinding("brian2", powers, reading)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from types import CodeType
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,17 +23,18 @@ from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.core.functions import Function as BrianFunction
 from brian2.core.magic import magic_network
 from brian2.core.operations import NetworkOperation
-from brian2.core.variables import ArrayVariable
+from brian2.core.variables import ArrayVariable, Subexpression
 from brian2.groups.group import CodeRunner
 from brian2.groups.neurongroup import SubexpressionUpdater
 
+from neurobal.brian.network.names import constant_of
 from neurobal.brian.network.objects import neuron_groups, parent, synapses_objects
+from neurobal.brian.network.python_code import python_code
 from neurobal.brian.network.values import is_brians_own, values_of
-from neurobal.description import Description, Key, Line, NotKept, Stored
+from neurobal.description import Description, Key, Line, Stored
 from neurobal.errors import UnknownValuesError
 from neurobal.motion import Motion
-from neurobal.symmetry.expressions import Function
-from neurobal.symmetry.model import GroupModel, Model, SynapsesModel
+from neurobal.symmetry.model import GroupModel, Model, SynapsesModel, Variable
 from neurobal.symmetry.normal_form import normal_form
 
 
@@ -87,7 +87,7 @@ class _Describer:
         for connection in synapses.values():
             self._synapses(connection)
         aliases = self._code()
-        self._functions({**groups, **synapses})
+        self._names({**groups, **synapses})
         return Description(self._lines(aliases), self.facts, self.stored, tuple(dict.fromkeys(self.not_compared)))
 
     # Groups and Synapses
@@ -125,7 +125,7 @@ class _Describer:
         for pathway in synapses._pathways:
             place = f"{name}, {pathway.objname!r}"
             self.facts[f"event of {place}"] = (pathway.prepost, pathway.event)
-            self._remember(f"delay of {place}", pathway.variables["delay"])
+            self._remember(f"delay of {place}", pathway.variables["delay"], as_one=True)
         self._runs(synapses)
         self._links(synapses)
         moves = self.motion.synapses.get(name)
@@ -168,9 +168,11 @@ class _Describer:
             return
         self.stored[key] = Stored(values, powers, origin, dynamic)
 
-    def _remember(self, name: str, variable: ArrayVariable) -> None:
+    def _remember(self, name: str, variable: ArrayVariable, *, as_one: bool = False) -> None:
+        """Note the values of a variable: ``as_one`` if they are all the same, and their number does not count."""
         try:
-            self.facts[name] = values_of(variable)
+            values = values_of(variable)
+            self.facts[name] = values[:1].copy() if as_one and (values == values[:1]).all() else values
         except UnknownValuesError:
             self.not_compared.append(f"{name}: not known before the standalone simulation runs")
 
@@ -185,6 +187,8 @@ class _Describer:
         for obj in (owner, *owner.contained_objects):
             if isinstance(obj, CodeRunner) and type(obj) is CodeRunner:
                 continue  # run_regularly: known by its owner and number, see `_code`
+            if isinstance(obj, Subgroup):
+                continue  # does nothing by itself, and Brian2 counts these names
             label = obj.name
             if isinstance(obj, SubexpressionUpdater):  # Brian2 counts these names
                 label = f"subexpressions of {owner.name}"
@@ -212,7 +216,7 @@ class _Describer:
         everything = {*self.objects, *(part for obj in self.objects for part in obj.contained_objects)}
         for obj in sorted(everything, key=lambda obj: obj.name):
             if isinstance(obj, NetworkOperation):
-                self.facts[f"network operation {obj.name}"] = _Code(obj.function)
+                self.facts[f"network operation {obj.name}"] = python_code(obj.function)
             if not isinstance(obj, PoissonInput) and type(obj) is not CodeRunner:
                 continue
             kind = "input" if isinstance(obj, PoissonInput) else "regular code"
@@ -246,20 +250,38 @@ class _Describer:
                 lines.setdefault(place, []).append(replace(line, form=form))
         return {place: tuple(found) for place, found in lines.items()}
 
-    def _functions(self, owners: Mapping[str, Any]) -> None:
+    def _names(self, owners: Mapping[str, Any]) -> None:
+        """What names stand for that are no variables of the owner and no numbers in its lines."""
+        meanings: dict[tuple[str, str], Any] = dict(self.model.borrowed)
         for part in self._parts():
             for statement in part.statements:
                 for name, reference in statement.scope.items():
-                    if isinstance(reference, Function) and name not in DEFAULT_FUNCTIONS:
+                    if not isinstance(reference, Variable) and name not in owners[part.name].variables:
                         own = getattr(owners[part.name], "namespace", None) or {}
-                        self._function(name, own.get(name, self.model.external.get(name)))
+                        meanings[part.name, name] = own.get(name, self.model.external.get(name))
+        for (owner, name), value in meanings.items():
+            self._meaning(owner, name, value)
 
-    def _function(self, name: str, function: Any) -> None:
-        if isinstance(function, TimedArray):
-            self.facts[f"values of {name}"] = np.array(function.values)
-            self.facts[f"time step of {name}"] = float(function.dt)
-        elif function is not None:
-            self.facts[f"function {name}"] = _Code(function)
+    def _meaning(self, owner: str, name: str, value: Any) -> None:
+        label = f"{name} in {owner}"
+        if isinstance(value, TimedArray):
+            self.facts[f"values of {label}"] = np.array(value.values)
+            self.facts[f"time step of the values of {label}"] = float(value.dt)
+        elif isinstance(value, ArrayVariable | Subexpression):
+            self.facts[f"variable {label}"] = (value.owner.name, value.name)
+            if isinstance(value, Subexpression):
+                self.not_compared.append(f"{label}: what {value.owner.name}.{value.name} is computed from")
+            elif parent(value.owner) not in self.objects:
+                self._remember(f"values of {label}", value)
+        elif isinstance(value, BrianFunction) or callable(value):
+            if name not in DEFAULT_FUNCTIONS:
+                code = python_code(value)
+                self.facts[f"function {label}"] = code
+                self.not_compared += [f"function {label}: state of an object of type {kind}" for kind in code.opaque]
+        elif (owner, name) in self.model.borrowed:
+            number = constant_of(value)
+            if number is not None:
+                self.facts[f"constant {label}, in expressions of other groups,"] = number
 
 
 def _is_known(owner: Any) -> bool:
@@ -274,44 +296,3 @@ def _end(group: Any) -> str:
 
 def _number_or_text(value: Any) -> Any:
     return value if isinstance(value, bool | str) else float(value)
-
-
-@dataclass(frozen=True, eq=False)
-class _Code:
-    """A Python function, equal to another one with the same code, defaults, and objects that it names."""
-
-    function: Any
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Code):
-            return False
-        try:
-            return self.function is other.function or bool(self._parts() == other._parts())
-        except ValueError:  # arrays in a closure: it cannot be told
-            return False
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def detached(self) -> NotKept:
-        """What a file keeps of it."""
-        return NotKept(str(self))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return NotKept, (str(self),)
-
-    def __deepcopy__(self, memo: Any) -> _Code:
-        return self
-
-    def __str__(self) -> str:
-        return f"{getattr(getattr(self.function, 'pyfunc', self.function), '__qualname__', 'code')}()"
-
-    def _parts(self) -> Any:
-        python = getattr(self.function, "pyfunc", self.function)
-        code: CodeType | None = getattr(python, "__code__", None)
-        if code is None:
-            return id(python)
-        cells = [cell.cell_contents for cell in python.__closure__ or ()]
-        names = {name: python.__globals__[name] for name in code.co_names if name in python.__globals__}
-        targets = getattr(self.function, "implementations", {})
-        written = {target: targets[target].get_code(None) for target in targets if not targets[target].dynamic}
-        return code.co_code, code.co_consts, python.__defaults__, cells, names, written

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import Any
 
@@ -34,13 +34,17 @@ class Names:
     """Looks up names as Brian2 does: in the group, then in its namespace, then in that of the run.
 
     What is read in a way that a rescaling cannot follow is pinned: ``pins`` by owner and name. ``external`` are the
-    names that had to be looked up in the namespace of the run, with what they stand for.
+    names that had to be looked up in the namespace of the run, with what they stand for. ``borrowed`` are, by owner and
+    name, what names in expressions of other groups stand for in the code of the owner. ``unread`` says
+    in words what cannot be followed.
     """
 
     def __init__(self, namespace: Mapping[str, Any]) -> None:
         self.namespace = namespace
         self.pins: dict[tuple[str, str], Pin] = {}
         self.external: dict[str, Any] = {}
+        self.borrowed: dict[tuple[str, str], Any] = {}
+        self.unread: list[str] = []
 
     def pin(self, owner: str, name: str, reason: str) -> None:
         """A variable that must not move; the first reason counts."""
@@ -84,6 +88,8 @@ class Names:
 
     def _expression(self, owner: Any, name: str, variable: Subexpression, local: Collection[str]) -> Reference:
         """A named expression. Brian2 makes copies of it, with mangled names, for subgroups, synapses and links."""
+        if name not in _equations(parent(owner)):
+            self._borrow(owner, variable)
         holder, base, seen_from = parent(owner), name, "own"
         if isinstance(holder, Synapses) and name not in _equations(holder):
             end = holder.source if name.endswith("_pre") else holder.target
@@ -96,34 +102,46 @@ class Names:
         equation = _equations(holder).get(base)
         if coupled or equation is None or equation.type != SUBEXPRESSION:
             return self._linked(owner, name, variable)
-        changed = self._changed_meaning(owner, holder, holder.variables[base], local)
-        if changed is not None:
-            reason = f"{parent(owner).name} reads it through {name!r}, in which {changed!r} means something else there"
-            return self._linked(owner, name, variable, reason)
+        changed = sorted(self._changed_meanings(owner, holder, holder.variables[base], local))
+        for other in changed:
+            reason = f"{parent(owner).name} reads it through {name!r}, in which {other!r} means something else there"
+            self._linked(owner, name, variable, reason)
+            if other in local:
+                self.unread.append(f"{parent(owner).name}: code that assigns {other!r}, and reads it through {name!r}")
+            elif other in owner.variables:
+                self._linked(owner, other, owner.variables[other], reason)
+        if changed:
+            return Constant(name)
         return Variable(holder.name, base, _kind(holder, holder.variables[base]), seen_from)
 
-    def _changed_meaning(
+    def _borrow(self, owner: Any, expression: Subexpression) -> None:
+        """Note what the names in another group's expression that are no variables stand for in the owner's code."""
+        for name in sorted(expression.identifiers):
+            part = owner.variables.get(name)
+            if isinstance(part, Subexpression) and part is not expression:
+                self._borrow(owner, part)
+            elif part is None and not _is_default(name) and name not in expression.owner.variables:
+                self.borrowed[parent(owner).name, name] = self._in_namespace(owner, name)
+
+    def _changed_meanings(
         self, owner: Any, holder: Any, expression: Subexpression, local: Collection[str]
-    ) -> str | None:
-        """A name in an expression of ``holder`` that means something else in the owner's code, None if none does.
+    ) -> Iterator[str]:
+        """The names in an expression of ``holder`` that mean something else in the owner's code.
 
         Brian2 puts the text of an expression where it is used. The names in it that are no variables of its own group
         are looked up there: among the names that this code assigns, the owner's variables, and the owner's constants.
         """
         own = parent(owner) is holder
-        for name in sorted(expression.identifiers):
+        for name in expression.identifiers:
             part = holder.variables.get(name)
             if isinstance(part, Subexpression):
-                changed = self._changed_meaning(owner, holder, part, local)
-                if changed is not None:
-                    return changed
+                yield from self._changed_meanings(owner, holder, part, local)
             elif part is None and (
                 name in local
                 or name in owner.variables
                 or (not own and self._external(owner, name) != self._external(holder, name))
             ):
-                return name
-        return None
+                yield name
 
     def _linked(self, owner: Any, name: str, variable: BrianVariable, reason: str | None = None) -> Reference:
         """A quantity of neurons (or synapses) that the owner does not see neuron by neuron: it must not move."""
@@ -178,6 +196,8 @@ class Names:
         for namespace in (getattr(owner, "namespace", None) or {}, self.namespace):
             value = namespace.get(name)
             if isinstance(value, ArrayVariable | Subexpression):
+                if namespace is self.namespace:
+                    self.external[name] = value
                 return self._linked(owner, name, value)
             reference = _reference(name, value)
             if reference is not None:
@@ -187,9 +207,19 @@ class Names:
         return None
 
 
+def _is_default(name: str) -> bool:
+    return name in DEFAULT_CONSTANTS or name in DEFAULT_UNITS or name in DEFAULT_FUNCTIONS
+
+
 def is_usable(value: Any) -> bool:
     """Whether equations can name this value of a script."""
     return _reference("", value) is not None
+
+
+def constant_of(value: Any) -> float | None:
+    """The number, in base units, that equations take this value of a namespace for; None if it is none."""
+    reference = _reference("", value)
+    return reference.value if isinstance(reference, Constant) else None
 
 
 def _reference(name: str, value: Any) -> Constant | Function | None:

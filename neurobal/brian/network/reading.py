@@ -41,8 +41,9 @@ class Examined:
     pins: dict[str, np.ndarray]
     motion: Motion
     model: Model
-    has_namespace: bool  # names were looked up in one that was given, and not in the script
+    namespace: Mapping[str, Any] | None  # that was given to look names up in, before those of the script
     schedule: tuple[str, ...]
+    network: weakref.ReferenceType[Network] | None  # what was read, if it was a Network
     everything: weakref.WeakSet[BrianObject]  # all that was looked at
 
     def objects(self) -> list[BrianObject]:
@@ -75,7 +76,8 @@ def examine(
     model = collect_statements(objects, names)
     motion = find_motion(model, groups, synapses, pins, scaling or {}, homogeneity or {}, names, allow)
     everything = weakref.WeakSet(_get_all_objects(objects))
-    return Examined(groups, synapses, pins, motion, model, namespace is not None, schedule_of(network), everything)
+    reference = weakref.ref(network) if isinstance(network, Network) else None
+    return Examined(groups, synapses, pins, motion, model, namespace, schedule_of(network), reference, everything)
 
 
 @read.register(Network)
@@ -123,7 +125,7 @@ def snapshot(examined: Examined) -> Circuit:
     for connection in synapses.values():
         _add_projections(circuit, connection, motion)
     undefined = frozenset(examined.model.undefined)
-    reading = Reading(motion, examined.pins, undefined, examined.has_namespace, examined.schedule, description)
+    reading = Reading(motion, examined.pins, undefined, examined.namespace, examined.schedule, description)
     circuit.binding = BrianBinding(
         groups, synapses, reading, examined.everything, partial(_read_this_again, examined, reading)
     )
@@ -131,7 +133,9 @@ def snapshot(examined: Examined) -> Circuit:
 
 
 def _read_this_again(examined: Examined, reading: Reading, network: Any) -> Circuit:
-    """Another network, or (None) the same objects, as these were read: what moved there moves here."""
+    """Another network, or (None) the same one, as it was read: what moved there moves here."""
+    if network is None and examined.network is not None:
+        network = examined.network()
     return (
         _read_objects(reading, examined.objects(), reading.schedule)
         if network is None
@@ -149,11 +153,22 @@ def read_again(reading: Reading, network: Any) -> Circuit:
     NeurobalError
         It uses a name that is defined nowhere.
     """
-    return _read_objects(reading, brian_objects(network), schedule_of(network))
+    reference = weakref.ref(network) if isinstance(network, Network) else None
+    return _read_objects(reading, brian_objects(network), schedule_of(network), reference)
 
 
-def _read_objects(reading: Reading, objects: list[BrianObject], schedule: tuple[str, ...]) -> Circuit:
-    model = collect_statements(objects, _names_now(reading))
+def _read_objects(
+    reading: Reading,
+    objects: list[BrianObject],
+    schedule: tuple[str, ...],
+    network: weakref.ReferenceType[Network] | None = None,
+) -> Circuit:
+    names, remembered = _names_now(reading)
+    model = collect_statements(objects, names)
+    model.unread += [
+        f"constant {name}: not defined where the network is read again, taken to be what it was"
+        for name in sorted(remembered & model.external.keys())
+    ]
     for name in model.undefined.keys() - reading.undefined:
         raise NeurobalError(
             f"The name {name!r} in the {model.undefined[name]} is not defined where the network is read again (in the "
@@ -168,22 +183,26 @@ def _read_objects(reading: Reading, objects: list[BrianObject], schedule: tuple[
             _pins(reading.pinned, groups),
             reading.motion,
             model,
-            reading.has_namespace,
+            reading.namespace,
             schedule,
+            network,
             weakref.WeakSet(_get_all_objects(objects)),
         )
     )
 
 
-def _names_now(reading: Reading) -> dict[str, Any]:
-    """The names of the script that calls this package; those that were known before, where it has none of its own."""
+def _names_now(reading: Reading) -> tuple[dict[str, Any], set[str]]:
+    """The names of the script that calls this package, and those that were known before, where it has none of its own.
+
+    The latter are returned by name, too: that they are what they were is not known.
+    """
     frame = sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "neurobal":
         frame = frame.f_back
     script, known = {**frame.f_globals, **frame.f_locals}, reading.motion.external
-    if reading.has_namespace:
-        return {**script, **known}
-    return {**script, **{name: value for name, value in known.items() if not is_usable(script.get(name))}}
+    names = {**script, **(reading.namespace or {})}
+    remembered = {name: value for name, value in known.items() if not is_usable(names.get(name))}
+    return {**names, **remembered}, set(remembered)
 
 
 def _parameters(group: Any, motion: Motion) -> dict[str, tuple[np.ndarray, float, float]]:

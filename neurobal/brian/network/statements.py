@@ -82,7 +82,9 @@ class _Reader:
         for obj in self.objects:
             self._other(obj)
         self.model.pins.extend(self.names.pins.values())
+        self.model.unread.extend(dict.fromkeys(self.names.unread))
         self.model.external.update(self.names.external)
+        self.model.borrowed.update(self.names.borrowed)
         return self.model
 
     # Groups
@@ -148,6 +150,8 @@ class _Reader:
             part = f"{type(obj).__name__} {obj.name!r}"
             if type(obj) is CodeRunner:
                 part = "run_regularly code"
+                if isinstance(obj.group, Subgroup):
+                    part += f" for neurons {obj.group.start} to {obj.group.stop - 1}"
             owners_model.statements.extend(
                 self._code(obj.group, part, obj.abstract_code, getattr(obj, "variables", None))
             )

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from brian2 import Clock, NeuronGroup, get_local_namespace, second
+from brian2 import Clock, NeuronGroup, second
 from brian2.core.base import BrianObject
 from brian2.devices.device import RuntimeDevice, get_device
 
@@ -117,9 +117,8 @@ class Plasticity(BrianObject):
     ) -> None:
         self.rule: Rule = find_rule(rule)
         step = seconds(dt, "Plasticity")
-        names = get_local_namespace(level + 1) if namespace is None else namespace
         try:
-            self._examined = examine(network, pinned, homogeneity, scaling, names, level + 1, names_of(allow))
+            self._examined = examine(network, pinned, homogeneity, scaling, namespace, level + 1, names_of(allow))
         except NotHomogeneousError as error:
             if not error.allowable:
                 raise
