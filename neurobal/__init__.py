@@ -15,16 +15,17 @@ from neurobal.certificate import Certificate, verify
 from neurobal.circuit import Circuit, Population, Projection
 from neurobal.cost import Cost, Power, Robustness
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError, UnbalanceableError
+from neurobal.rescaling import Rescaling, rescale
 from neurobal.result import Balance, Excluded
 from neurobal.rules import AntiBalancing, GradientFlow, NormalizedFlow, Rule, StochasticBalancing
+from neurobal.storage import load, save
+from neurobal.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from neurobal.brian.comparing.paired_runs import compare
     from neurobal.brian.network.symmetries import symmetries
     from neurobal.brian.plasticity.engine import Plasticity
     from neurobal.brian.plasticity.normalization import IncomingNormalization
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AntiBalancing",
@@ -43,6 +44,7 @@ __all__ = [
     "Population",
     "Power",
     "Projection",
+    "Rescaling",
     "Robustness",
     "Rule",
     "StochasticBalancing",
@@ -51,6 +53,9 @@ __all__ = [
     "as_circuit",
     "balance",
     "compare",
+    "load",
+    "rescale",
+    "save",
     "solvers",
     "symmetries",
     "verify",

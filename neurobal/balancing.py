@@ -9,8 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from neurobal.adapters import as_circuit
-from neurobal.circuit import Circuit
+from neurobal.adapters import as_writable_circuit
 from neurobal.cost import Cost, Power
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Formulation, formulate
@@ -81,7 +80,7 @@ def balance(
     on_unbalanceable
         What to do with synapses that have no balance: ``'exclude'`` them, or ``'raise'``.
     report
-        Progress, as in Brian2's ``run``: None, ``'text'``, ``'stderr'``, or a function.
+        Progress, as in Brian2's ``run``: None, ``'text'``, ``'stderr'``, or a function; or ``'bar'``, which tqdm draws.
     namespace, level
         Brian2: where to find external constants, as in ``Network.run``.
 
@@ -109,7 +108,7 @@ def balance(
     """
     _check(tol, max_iter, on_unbalanceable)
     solver = choose(method)
-    circuit = read_circuit(
+    circuit = as_writable_circuit(
         network,
         pinned=pinned,
         tied=tied,
@@ -127,14 +126,6 @@ def balance(
         strict=on_unbalanceable == "raise",
         report=report,
     )
-
-
-def read_circuit(network: Any, **arguments: Any) -> Circuit:
-    """A network of any kind as a circuit, with the arguments of `as_circuit`; its results can be written back."""
-    circuit = as_circuit(network, **{**arguments, "level": arguments.get("level", 0) + 1})
-    if circuit.binding is not None:
-        circuit.binding.check()
-    return circuit
 
 
 def balance_formulation(

@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from neurobal import notebook_html
 from neurobal.adapters import as_circuit
 from neurobal.changes import STATES, Name, changes, equations, first_difference, named_equations, not_compared
 from neurobal.circuit import Circuit
@@ -69,6 +70,17 @@ class Certificate:
 
     def __repr__(self) -> str:
         return f"certificate: {self.message}"
+
+    def _repr_html_(self) -> str:
+        verdict = {True: "function preserved", False: "function NOT preserved", None: "not proven"}[self.preserved]
+        rows = [
+            ("basis", self.basis),
+            ("residual", f"{self.residual:.1e}"),
+            ("bit-exact", "yes" if self.exact else "no"),
+            ("not compared", "; ".join(self.not_compared) or "nothing"),
+        ]
+        listing = notebook_html.table(("", ""), rows)
+        return notebook_html.heading(verdict) + listing + notebook_html.notes([self.message])
 
 
 def verify(
@@ -147,7 +159,7 @@ def certify(
     preserved = (None if blind or before.basis == "assumed" else True) if fits else False
     exact = changed.exact and fits and not blind
     doubts = doubts_of_exactness(before, log_scale, after) if exact else []
-    exact = exact and not doubts and not any(c.description.not_compared for c in (before, after) if c.description)
+    exact = exact and not doubts and not any(c.description.unknown() for c in (before, after) if c.description)
     if fits:
         message = f"{_verdict(before, blind)} (basis: {before.basis}; residual {changed.residual:.1e} <= "
         message += f"{tolerance:.0e}{', bit-exact' if exact else ''}){_reservations(doubts, missing)}"
@@ -203,6 +215,8 @@ def _same_shape(before: Circuit, after: Circuit) -> None:
     for kind, shapes_before, shapes_after in (
         ("populations", {n: p.size for n, p in before.populations.items()},
                         {n: p.size for n, p in after.populations.items()}),
+        ("parameters", {n: set(p.parameters) for n, p in before.populations.items()},
+                       {n: set(p.parameters) for n, p in after.populations.items()}),
         ("projections", {n: p.shape for n, p in before.projections.items()},
                         {n: p.shape for n, p in after.projections.items()}),
     ):  # fmt: skip

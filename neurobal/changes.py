@@ -153,7 +153,7 @@ def not_compared(before: Circuit, after: Circuit, *, states: bool = False) -> tu
         return (*listed, "all but weights and parameters") if models != (None, None) else tuple(listed)
     for model in models:
         assert model is not None
-        listed += model.not_compared
+        listed += model.unknown()
         dynamic = [] if states else [str(key) for key, stored in model.stored.items() if stored.dynamic]
         listed += [f"{STATES}: {', '.join(dynamic)}"] if dynamic else []
         listed += [ON_THEIR_WAY] if states and model.stored else []

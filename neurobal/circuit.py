@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from neurobal.containers import Restore, flat_weights, read_list, read_matrix
+from neurobal.containers import Container, ListOfSynapses, read_list, read_matrix
 from neurobal.description import Description
 from neurobal.errors import InvalidInputError, NotFiniteError, did_you_mean
 from neurobal.inputs import exponent, indices, neuron_mask, per_neuron, tie_labels
@@ -59,7 +59,8 @@ class Projection:
     """Synapses from population ``pre`` to population ``post``, listed one by one.
 
     ``pre`` is None for synapses from a constant unit, such as a bias. The exponents are numbers, or arrays with one
-    entry per neuron on their side. ``dimension`` is the weights' physical dimension (None: a plain number).
+    entry per neuron on their side. ``dimension`` is the weights' physical dimension (None: a plain number);
+    ``kind`` is the kind of array that they came in.
     """
 
     name: str
@@ -73,7 +74,7 @@ class Projection:
     pre_exponent: float | Array = 1.0
     costed: bool = True
     dimension: Any = None
-    restore: Restore = flat_weights
+    kind: Container = field(default_factory=ListOfSynapses)
 
     @property
     def exponents(self) -> tuple[float | Array, float | Array]:
@@ -90,7 +91,7 @@ class Projection:
     @property
     def container(self) -> Any:
         """The weights as the kind of array that they came in (dense, sparse, or a list of synapses)."""
-        return self.restore(self.weight)
+        return self.kind.filled(self.weight, self.post_index, self.pre_index)
 
 
 class Writing(Protocol):
@@ -117,6 +118,9 @@ class Binding(Protocol):
 
     def reread(self, network: Any) -> Circuit:
         """Read ``network`` as this circuit was read; raise a `DifferentModelError` if it has another model."""
+
+    def detached(self) -> Binding | None:
+        """What can be kept in a file: a binding that can only `reread`; None if there is none."""
 
 
 class Circuit:
@@ -220,17 +224,17 @@ class Circuit:
         name = self._free_name(f"{pre}->{post}") if name is None else name
         source, target = self.populations[pre], self.populations[post]
         shape = (target.size, source.size)
-        restore: Restore = flat_weights
+        kind: Container = ListOfSynapses()
         if weights is not None:
             if not (post_index is None and pre_index is None and weight is None):
                 raise InvalidInputError("Circuit.connect: give either a matrix, or post_index, pre_index and weight.")
-            rows, columns, values, restore = read_matrix(weights, f"projection {name!r}", shape)
+            rows, columns, values, kind = read_matrix(weights, f"projection {name!r}", shape)
         else:
             if post_index is None or pre_index is None or weight is None:
                 raise InvalidInputError("Circuit.connect: give a matrix, or all of post_index, pre_index and weight.")
             rows = indices(post_index, shape[0], f"post_index of projection {name!r}")
             columns = indices(pre_index, shape[1], f"pre_index of projection {name!r}")
-            values, present, restore = read_list(weight, f"weights of projection {name!r}")
+            values, present, kind = read_list(weight, f"weights of projection {name!r}")
             if present is not None and present.shape == rows.shape == columns.shape:
                 rows, columns = rows[present], columns[present]
             if not rows.shape == columns.shape == values.shape:
@@ -245,7 +249,7 @@ class Circuit:
                 exponent(post_exponent, shape[0], f"post_exponent of projection {name!r}"),
                 exponent(source.homogeneity if pre_exponent is None else pre_exponent, shape[1],
                           f"pre_exponent of projection {name!r}"),
-                bool(costed), dimension, restore,
+                bool(costed), dimension, kind,
             )
         )  # fmt: skip
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from scipy import sparse
@@ -12,19 +12,67 @@ from neurobal.errors import InvalidInputError
 from neurobal.inputs import real, unboxed
 
 Array: TypeAlias = np.ndarray
-Restore: TypeAlias = Callable[[Array], Any]
 
 
-def flat_weights(weight: Array) -> Array:
-    """The container of synapses that were given as a list: the list itself."""
-    return weight.copy()
+class Container(Protocol):
+    """The kind of array that weights came in; it can be pickled and stored."""
+
+    def filled(self, weight: Array, post_index: Array, pre_index: Array) -> Any:
+        """These weights of synapses between these neurons, in such an array."""
 
 
-def read_matrix(matrix: Any, where: str, shape: tuple[int, int] | None = None) -> tuple[Array, Array, Array, Restore]:
-    """``(post_index, pre_index, weight, restore)`` of a (post, pre) matrix, as independent arrays.
+@dataclass(frozen=True, eq=False)
+class ListOfSynapses:
+    """The container of synapses that were given as a list: the list itself.
 
-    Zeros of a dense matrix and masked entries of a masked array are absent synapses. ``restore(weight)`` puts weights
-    back into the kind of container they came in, with a floating dtype. Integers become float64.
+    ``mask`` marks the absent synapses of a masked list (None: there were none).
+    """
+
+    mask: Array | None = None
+
+    def filled(self, weight: Array, post_index: Array, pre_index: Array) -> Any:
+        return weight.copy() if self.mask is None else _masked(weight, ~self.mask, self.mask)
+
+
+@dataclass(frozen=True, eq=False)
+class DenseMatrix:
+    """A (post, pre) array of this shape; ``mask`` is that of a masked array (None: it was none)."""
+
+    shape: tuple[int, int]
+    mask: Array | None = None
+
+    def filled(self, weight: Array, post_index: Array, pre_index: Array) -> Any:
+        if self.mask is not None:
+            return _masked(weight, (post_index, pre_index), self.mask)
+        out = np.zeros(self.shape, dtype=weight.dtype)
+        out[post_index, pre_index] = weight
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class SparseMatrix:
+    """A (post, pre) scipy sparse matrix of this shape, its synapses in the order of its rows.
+
+    ``format`` is as scipy calls it ("csr", "coo", ...); ``is_array`` tells ``csr_array`` from ``csr_matrix``.
+    """
+
+    shape: tuple[int, int]
+    format: str
+    is_array: bool
+
+    def filled(self, weight: Array, post_index: Array, pre_index: Array) -> Any:
+        ends = np.zeros(self.shape[0] + 1, dtype=np.int64)
+        np.cumsum(np.bincount(post_index, minlength=self.shape[0]), out=ends[1:])
+        kind = sparse.csr_array if self.is_array else sparse.csr_matrix
+        rows = kind((weight.copy(), pre_index.copy(), ends), shape=self.shape)
+        return rows if self.format == "csr" else rows.asformat(self.format)
+
+
+def read_matrix(matrix: Any, where: str, shape: tuple[int, int] | None = None) -> tuple[Array, Array, Array, Container]:
+    """``(post_index, pre_index, weight, container)`` of a (post, pre) matrix, as independent arrays.
+
+    Zeros of a dense matrix and masked entries of a masked array are absent synapses. The container has a
+    floating dtype: integers become float64.
     """
     if isinstance(matrix, (list, tuple)):
         matrix = np.asarray(matrix)
@@ -43,53 +91,40 @@ def read_matrix(matrix: Any, where: str, shape: tuple[int, int] | None = None) -
     return _read_dense(np.asarray(matrix), dtype, mask)
 
 
-def read_list(weight: Any, where: str) -> tuple[Array, Array | None, Restore]:
-    """``(weight, present, restore)`` of weights that are listed synapse by synapse.
+def read_list(weight: Any, where: str) -> tuple[Array, Array | None, Container]:
+    """``(weight, present, container)`` of weights that are listed synapse by synapse.
 
-    Masked entries are absent synapses: ``present`` marks the others (None: all). ``restore`` gives back a list of the
+    Masked entries are absent synapses: ``present`` marks the others (None: all). The container is a list of the
     original length, masked where it was.
     """
     if not isinstance(weight, np.ma.MaskedArray):
-        return real(weight, where), None, flat_weights
+        return real(weight, where), None, ListOfSynapses()
     mask = np.ma.getmaskarray(weight)
-
-    def restore(weight: Array) -> Array:
-        return _with_mask(weight, ~mask, mask)
-
-    return real(weight.compressed(), where), ~mask, restore
+    return real(weight.compressed(), where), ~mask, ListOfSynapses(mask.copy())
 
 
-def _read_sparse(matrix: Any, dtype: np.dtype) -> tuple[Array, Array, Array, Restore]:
+def _read_sparse(matrix: Any, dtype: np.dtype) -> tuple[Array, Array, Array, Container]:
     rows = matrix.tocsr()
     if not rows.has_sorted_indices:
         rows = rows.sorted_indices()  # so that equal matrices list their synapses in one order
-    indices, indptr = rows.indices.copy(), rows.indptr.copy()
-    post = np.repeat(np.arange(rows.shape[0], dtype=np.int32), np.diff(indptr))
-
-    def restore(weight: Array) -> Any:
-        container = type(rows)((weight.copy(), indices.copy(), indptr.copy()), shape=rows_shape)
-        return container if kind == "csr" else container.asformat(kind)
-
-    rows_shape, kind = rows.shape, matrix.format
-    return post, indices.astype(np.int32, copy=False), rows.data.astype(dtype), restore
+    post = np.repeat(np.arange(rows.shape[0], dtype=np.int32), np.diff(rows.indptr))
+    container = SparseMatrix(_shape(rows), matrix.format, isinstance(matrix, sparse.sparray))
+    return post, rows.indices.astype(np.int32), rows.data.astype(dtype), container
 
 
-def _read_dense(matrix: Array, dtype: np.dtype, mask: Array | None) -> tuple[Array, Array, Array, Restore]:
+def _read_dense(matrix: Array, dtype: np.dtype, mask: Array | None) -> tuple[Array, Array, Array, Container]:
     present = matrix != 0 if mask is None else (matrix != 0) & ~mask
     post, pre = np.nonzero(present)
-    shape = matrix.shape
-
-    def restore(weight: Array) -> Array:
-        if mask is not None:
-            return _with_mask(weight, (post, pre), mask)
-        out = np.zeros(shape, dtype=weight.dtype)
-        out[post, pre] = weight
-        return out
-
-    return post.astype(np.int32), pre.astype(np.int32), matrix[post, pre].astype(dtype), restore
+    container = DenseMatrix(_shape(matrix), None if mask is None else mask.copy())
+    return post.astype(np.int32), pre.astype(np.int32), matrix[post, pre].astype(dtype), container
 
 
-def _with_mask(weight: Array, where: Any, mask: Array) -> np.ma.MaskedArray:
+def _shape(matrix: Any) -> tuple[int, int]:
+    post, pre = matrix.shape
+    return int(post), int(pre)
+
+
+def _masked(weight: Array, where: Any, mask: Array) -> np.ma.MaskedArray:
     """A masked array with these weights at ``where``, and zeros elsewhere."""
     out = np.zeros(mask.shape, dtype=weight.dtype)
     out[where] = weight

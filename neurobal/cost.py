@@ -101,6 +101,11 @@ class Cost(ABC):
             "the exponents p of its terms, such as {2.0}."
         )
 
+    @property
+    def formula(self) -> str:
+        """What it sums up, for printouts: "Σ w²"."""
+        return type(self).__name__
+
     def __add__(self, other: object) -> Cost:
         return CostSum(((1.0, self), (1.0, other))) if isinstance(other, Cost) else NotImplemented
 
@@ -140,6 +145,11 @@ class Power(Cost):
 
     def powers(self) -> set[float]:
         return {float(self.p)}
+
+    @property
+    def formula(self) -> str:
+        factor = "" if np.isscalar(self.weight) and self.weight == 1 else "α "
+        return f"Σ {factor}{_power_of_weight(self.p)}"
 
     def __repr__(self) -> str:
         weight = "" if np.isscalar(self.weight) and self.weight == 1 else ", weight=..."
@@ -194,6 +204,10 @@ class Robustness(Cost):
     def powers(self) -> set[float]:
         return {2.0}
 
+    @property
+    def formula(self) -> str:
+        return "Σ ⟨φ'²⟩ w²"
+
     def __repr__(self) -> str:
         return "Robustness(gains)"
 
@@ -222,8 +236,30 @@ class CostSum(Cost):
     def powers(self) -> set[float]:
         return set().union(*(cost.powers() for _, cost in self.parts))
 
+    @property
+    def formula(self) -> str:
+        return " + ".join(c.formula if np.asarray(f) == 1 else f"{f} {c.formula}" for f, c in self.parts)
+
     def __repr__(self) -> str:
         return " + ".join(f"{c!r}" if np.asarray(f) == 1 else f"{f!r}*({c!r})" for f, c in self.parts)
+
+
+def formula(cost: Cost | Mapping[str, Cost]) -> str:
+    """What a cost sums up; of a dict of costs, for which projections: "Σ w² (EE, EI), Σ |w| (IE)"."""
+    if isinstance(cost, Cost):
+        return cost.formula
+    projections: dict[str, list[str]] = {}
+    for name, one in cost.items():
+        projections.setdefault(one.formula, []).append(name)
+    return ", ".join(f"{text} ({', '.join(names)})" for text, names in projections.items())
+
+
+def _power_of_weight(p: float) -> str:
+    if p == 1:
+        return "|w|"
+    if p not in range(2, 10):
+        return f"|w|^{p:g}"
+    return f"{'w' if p % 2 == 0 else '|w|'}{'⁰¹²³⁴⁵⁶⁷⁸⁹'[int(p)]}"
 
 
 def asked(cost: Cost, circuit: Circuit, projections: Collection[str]) -> dict[str, list[Term]]:

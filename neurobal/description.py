@@ -72,6 +72,16 @@ class Stored:
         return total
 
 
+@dataclass(frozen=True)
+class NotKept:
+    """A fact that files and pickles cannot hold, such as code; ``what`` it was. It is compared with nothing."""
+
+    what: str
+
+    def __str__(self) -> str:
+        return self.what
+
+
 @dataclass(frozen=True, eq=False)
 class Description:
     """What a model consists of.
@@ -95,6 +105,11 @@ class Description:
     stored: Mapping[Key, Stored] = field(default_factory=dict)
     not_compared: tuple[str, ...] = ()
     log_scale: Mapping[str, Array] = field(default_factory=dict)
+
+    def unknown(self) -> list[str]:
+        """What cannot be compared, in words."""
+        lost = [f"{name}: {fact} is not kept" for name, fact in self.facts.items() if isinstance(fact, NotKept)]
+        return [*self.not_compared, *lost]
 
     def rescaled(self, log_scale: Mapping[str, Array]) -> Description:
         """The description of the rescaled network: values keep what they were when read, and remember the scales."""
@@ -173,6 +188,8 @@ def _line_difference(place: str, before: tuple[Line, ...], after: tuple[Line, ..
 
 
 def _same(before: Any, after: Any) -> bool:
+    if isinstance(before, NotKept) or isinstance(after, NotKept):
+        return True
     if isinstance(before, np.ndarray) or isinstance(after, np.ndarray):
         a, b = np.asarray(before), np.asarray(after)
         return a.shape == b.shape and bool(np.array_equal(a, b, equal_nan=a.dtype.kind == "f" == b.dtype.kind))

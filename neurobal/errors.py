@@ -35,6 +35,10 @@ class NotFiniteError(InvalidInputError):
         self.what = what
 
 
+class InvalidFileError(InvalidInputError):
+    """A file is damaged, was not written by `save`, or by a newer version; or something cannot be stored in one."""
+
+
 class DifferentModelError(NeurobalError):
     """A network computes something else than the one that it is compared with; ``what`` differs first."""
 

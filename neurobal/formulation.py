@@ -13,7 +13,7 @@ from typing import TypeAlias
 import numpy as np
 
 from neurobal.circuit import Circuit, Projection
-from neurobal.cost import Cost, Term, terms_by_projection
+from neurobal.cost import Cost, Term, formula, terms_by_projection
 from neurobal.errors import UnbalanceableError
 from neurobal.existence import Runaway, balanced_heights, find_runaway, without
 from neurobal.nodes import Nodes
@@ -92,6 +92,13 @@ class Formulation:
         moving = [name for name, projection in self.circuit.projections.items() if not self._all_pinned(projection)]
         return max((term.power for name in moving for term in self.terms.get(name, ())), default=1.0)
 
+    @property
+    def formula(self) -> str:
+        """What the cost sums up, and its physical unit, if it has one: "Σ w² [m^4 kg^2 s^-6 A^-2]"."""
+        dimensions = (term.dimension for terms in self.terms.values() for term in terms)
+        unit = next((str(dimension) for dimension in dimensions if dimension is not None), "")
+        return formula(self.cost) + (f" [{unit}]" if unit not in ("", "1") else "")
+
     def total(self) -> float:
         """``Σ α_e |w_e|^p`` over all costed synapses that are not left out, from the weights themselves."""
         total = 0.0
@@ -120,6 +127,18 @@ class Formulation:
             np.bincount(projection.post_index, a * weighted, projection.shape[0]),
             np.bincount(projection.pre_index, b * weighted, projection.shape[1]),
         )
+
+    def neuron_sums(self) -> dict[str, tuple[Array, Array]]:
+        """Incoming and outgoing cost of each neuron at the circuit's weights, by population: see `sums`."""
+        unmoved = {name: np.zeros(p.size) for name, p in self.circuit.populations.items()}
+        totals = {name: (np.zeros(p.size), np.zeros(p.size)) for name, p in self.circuit.populations.items()}
+        for name in self.terms:
+            projection = self.circuit.projections[name]
+            received, sent = self.sums(name, unmoved)
+            totals[projection.post][0][:] += received
+            if projection.pre is not None:
+                totals[projection.pre][1][:] += sent
+        return totals
 
     def heights(self) -> dict[str, Array]:
         """One height a neuron, by population: synapses whose height falls from pre to post have no balance."""

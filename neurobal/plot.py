@@ -7,9 +7,39 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 COLOR, INK = "#0072b2", "#404040"
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")  # Okabe & Ito
+
+
+def balance_figure(result: Any) -> Figure:
+    """Incoming against outgoing cost of each neuron of a `Balance`, before and after, and the imbalance by iterations.
+
+    One dot a neuron, one color a population; neurons without any cost are not drawn.
+    """
+    names = list(result.before.populations)
+    colors = [PALETTE[k % len(PALETTE)] for k, name in enumerate(names) for _ in range(result.log_scale[name].size)]
+    table = result.table()
+    sides = [(table[f"incoming{when}"], table[f"outgoing{when}"]) for when in ("_before", "")]
+    free = ~(table["pinned"] | table["left_out"])
+    limits = cost_limits(*(values for pair in sides for values in pair))
+    figure = Figure(figsize=(10.5, 3.6), layout="constrained")
+    axes = figure.subplots(1, 3)
+    for ax, (incoming, outgoing), title in zip(axes, sides, ("before", "after"), strict=False):
+        balance_scatter(ax, incoming, outgoing, color=colors, free=free, limits=limits, size=16, title=title)
+    has_cost = sides[0][0] + sides[0][1] > 0
+    drawn = [k for k, name in enumerate(names) if np.any(has_cost & (table["population"] == name))]
+    if len(drawn) > 1:
+        dots = [axes[0].scatter([], [], color=PALETTE[k % len(PALETTE)], s=16) for k in drawn]
+        axes[0].legend(dots, [names[k] for k in drawn], fontsize="small", frameon=False, loc="upper left")
+    axes[2].plot(np.arange(len(result.history)), result.history.imbalance, ".-", color=INK)
+    axes[2].xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes[2].set(yscale="log", xlabel="iteration", ylabel="imbalance", title=f"convergence ({result.method})")
+    figure.supxlabel(f"cost: {result.formulation.formula}", fontsize="small")
+    return figure
 
 
 def balance_scatter(

@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 from neurobal.errors import InvalidInputError
 
+BAR_PERIOD = 0.1  # seconds between two updates of a bar
+
 Report: TypeAlias = "str | Callable[[float, float, float, float], Any] | None"
 
 
@@ -16,13 +18,18 @@ class Progress:
     """Tells the user how far a piece of work has come, at most every ``period`` seconds.
 
     ``report`` is None, ``'text'`` or ``'stdout'``, ``'stderr'``, or a function that is called, as Brian2 calls it, with
-    (elapsed, completed, start, duration): seconds since the start, the fraction done, 0.0 and 1.0.
+    (elapsed, completed, start, duration): seconds since the start, the fraction done, 0.0 and 1.0. ``'bar'`` draws a
+    bar by tqdm, in notebooks and terminals; where there is neither, nothing.
     """
 
     def __init__(self, report: Report, what: str, period: float = 2.0) -> None:
-        if not (report is None or callable(report) or report in ("text", "stdout", "stderr")):
-            raise InvalidInputError(f"report: expected None, 'text', 'stdout', 'stderr' or a function, got {report!r}.")
+        if not (report is None or callable(report) or report in ("text", "stdout", "stderr", "bar")):
+            raise InvalidInputError(
+                f"report: expected None, 'text', 'stdout', 'stderr', 'bar' or a function, got {report!r}."
+            )
         self._report, self._what, self._period = report, what, period
+        if report == "bar":
+            self._report, self._period = _bar(what), min(period, BAR_PERIOD)
         self._start = self._last = time.monotonic()
         self._fraction = 0.0
         self._say("", 0.0)
@@ -54,3 +61,20 @@ class Progress:
         else:
             line = f"{self._what}: {100 * fraction:.0f}% after {elapsed:.2g} s {detail}"
         print(line.rstrip(), file=stream, flush=True)
+
+
+def _bar(what: str) -> Callable[[float, float, float, float], None]:
+    """A function that draws how far the work has come as a bar."""
+    try:
+        from tqdm.auto import tqdm
+    except ImportError:
+        raise InvalidInputError("report='bar' needs tqdm: pip install tqdm. Or use report='text'.") from None
+    layout = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}"
+    bar = tqdm(total=1.0, desc=what, bar_format=layout, disable=None)  # None: where no terminal or notebook shows it
+
+    def update(elapsed: float, completed: float, start: float, duration: float) -> None:
+        bar.update(completed - bar.n)
+        if completed == 1:
+            bar.close()
+
+    return update

@@ -28,6 +28,7 @@ settings.load_profile("deterministic")
 # Tests of what only some users install: file, extra, and what it brings. Without that the file is not collected.
 OPTIONAL = (
     ("test_notebooks.py", "test", ("nbclient", "nbformat", "ipykernel")),
+    ("test_progress_bar.py", "bar", ("tqdm>=4.60",)),
     ("test_package.py", "dev", ("setuptools>=77",)),
 )
 

@@ -8,6 +8,7 @@ import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -51,10 +52,11 @@ def examples(module: str) -> list[doctest.DocTest]:
 
 
 @pytest.fixture(autouse=True)
-def numpy_target() -> Iterator[None]:
-    """Brian2's preferences are global: leave them as they were."""
+def numpy_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Brian2's preferences are global: leave them as they were. Files are written to a folder of their own."""
     from brian2 import prefs, start_scope
 
+    monkeypatch.chdir(tmp_path)
     target = prefs.codegen.target
     prefs.codegen.target = "numpy"
     start_scope()
@@ -96,7 +98,15 @@ def names_of_the_readme() -> dict[str, Any]:
     shapes = {"W_in": (100, 10), "W_out": (2, 100), "b": (100,), "J": (100, 100)}
     matrices = {name: rng.normal(0, 0.3 / np.sqrt(shape[-1]), shape) for name, shape in shapes.items()}
     np.fill_diagonal(matrices["J"], 0)
-    return {"nb": nb, "np": np, **matrices, "layer_of_neuron": np.arange(100) // 10, "gains": np.ones(100)}
+    frame = SimpleNamespace(DataFrame=dict)  # pandas may not be installed
+    return {
+        "nb": nb,
+        "np": np,
+        "pandas": frame,
+        **matrices,
+        "layer_of_neuron": np.arange(100) // 10,
+        "gains": np.ones(100),
+    }
 
 
 @pytest.mark.parametrize("start", ["result = nb.balance(J)", "circuit = nb.Circuit()", "nb.analysis.cost_bounds(J)"])
@@ -112,6 +122,8 @@ def test_blocks_on_brian2_run(capsys: pytest.CaptureFixture[str]) -> None:
     exec(live.replace("10*second", "1*second"), names)
     assert "function preserved" in capsys.readouterr().out
     once = next(block for block in blocks() if "print(nb.symmetries(net))" in block)
-    names = brian2_names()
+    names = brian2_names() | {"net_built_anew": brian2_names()["net"]}
     exec(once.replace('["readout"]', '{"cells": [0]}'), names)
     assert "function preserved" in capsys.readouterr().out and names["result"].success
+    weights = [np.array(names[name]["synapses"].w) for name in ("net", "net_built_anew")]
+    np.testing.assert_array_equal(*weights)

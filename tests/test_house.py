@@ -22,9 +22,11 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.brian.network", "neurobal.brian.running"),
     ("neurobal.brian.private_names",),
     ("neurobal.brian",),  # only its docstring
-    ("neurobal.analysis", "neurobal.plot"),
-    ("neurobal.balancing",),
+    ("neurobal.analysis",),
+    ("neurobal.balancing", "neurobal.storage"),
     ("neurobal.result",),
+    ("neurobal.rescaling",),
+    ("neurobal.plot",),
     ("neurobal.certificate", "neurobal.comparison"),
     ("neurobal.changes", "neurobal.exactness"),
     ("neurobal.formulation", "neurobal.rounding"),
@@ -36,9 +38,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.cost", "neurobal.nodes"),
     ("neurobal.circuit",),
     ("neurobal.symmetry", "neurobal.rules", "neurobal.fitting", "neurobal.progress", "neurobal.logarithms"),
-    ("neurobal.containers", "neurobal.description"),
+    ("neurobal.notebook_html",),
+    ("neurobal.containers", "neurobal.description", "neurobal.motion"),
     ("neurobal.inputs",),
-    ("neurobal.errors",),
+    ("neurobal.errors", "neurobal.version"),
 )
 # Imports inside of functions that go up: a name that is loaded when it is first used.
 LAZY = {("neurobal.adapters", "neurobal.brian.network")}

@@ -12,7 +12,7 @@ from neurobal.adapters import circuit, matrix  # noqa: F401  (they register thei
 from neurobal.adapters.dispatch import read, read_network, refuse_options
 from neurobal.circuit import Circuit
 
-__all__ = ["as_circuit", "read", "refuse_options"]
+__all__ = ["as_circuit", "as_writable_circuit", "read", "refuse_options"]
 
 
 def as_circuit(
@@ -36,3 +36,11 @@ def as_circuit(
     options = {"scaling": scaling, "namespace": namespace}
     given = {name: value for name, value in options.items() if value is not None}
     return read_network(network, pinned=pinned, tied=tied, homogeneity=homogeneity, level=level + 1, **given)
+
+
+def as_writable_circuit(network: Any, **arguments: Any) -> Circuit:
+    """`as_circuit`, for results that are to be written back: an error where that is impossible by now."""
+    snapshot = as_circuit(network, **{**arguments, "level": arguments.get("level", 0) + 1})
+    if snapshot.binding is not None:
+        snapshot.binding.check()
+    return snapshot

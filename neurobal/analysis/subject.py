@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from neurobal.balancing import read_circuit
+from neurobal.adapters import as_writable_circuit
 from neurobal.cost import Cost, Power, same_terms, terms_by_projection
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Formulation, formulate
@@ -26,10 +26,10 @@ def subject(
     if isinstance(network, Balance):
         if cost is not None:
             _check_cost(network, cost, owner)
-        circuit = read_circuit(network.before if before else network.circuit, **arguments)
+        circuit = as_writable_circuit(network.before if before else network.circuit, **arguments)
         constrained = any(arguments.get(name) is not None for name in ("pinned", "tied", "homogeneity"))
         return formulate(circuit, network.formulation.cost) if constrained else network.formulation.at(circuit)
-    return formulate(read_circuit(network, **arguments), Power(2) if cost is None else cost)
+    return formulate(as_writable_circuit(network, **arguments), Power(2) if cost is None else cost)
 
 
 def _check_cost(balance: Balance, cost: Cost | Mapping[str, Cost], owner: str) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from neurobal import notebook_html
+
 from .answers import GroupSymmetry, ProjectionSymmetry
 from .obstacles import Obstacle, power_of_scale
 from .remedies import Remedy
@@ -55,6 +57,21 @@ def describe(
         if texts:
             lines += ["", title, *(f"    {text}" for text in texts)]
     return "\n".join(lines)
+
+
+def describe_html(groups: Iterable[GroupFacts], text: str) -> str:
+    """A table of groups, and the whole ``text`` below it, folded."""
+    rows = [
+        (
+            group.symmetry.name,
+            f"fixed, {group.symmetry.fixed}" if group.symmetry.fixed is not None else _verdict(group),
+            _powers(group.symmetry.powers),
+            str(group.obstacles[0]) if group.obstacles else "",
+        )
+        for group in groups
+    ]
+    listing = notebook_html.table(("group", "what may be rescaled", "moves along", "in the way"), rows)
+    return listing + notebook_html.folded("everything, with the lines to change", text)
 
 
 def _group(group: GroupFacts, projections: Iterable[ProjectionSymmetry]) -> list[str]:

@@ -11,7 +11,7 @@ from .declaration import Declaration, check_variables, read_declaration
 from .model import Model
 from .nullspace import Form
 from .obstacles import Obstacle, find_obstacles
-from .printout import GroupFacts, describe
+from .printout import GroupFacts, describe, describe_html
 from .remedies import Remedy, find_remedy
 from .solution import ModelSolution, given_exponents, solve_model
 from .ties import Powers, independent
@@ -23,6 +23,8 @@ class Symmetries:
 
     Attributes
     ----------
+    model, declaration
+        The statements of the network, and what was declared.
     groups, projections
         The answer for each group of neurons and for each Synapses object, by name.
     assumed
@@ -39,7 +41,8 @@ class Symmetries:
     """
 
     def __init__(self, model: Model, declaration: Declaration | None = None) -> None:
-        declared = read_declaration(declaration or {}, model.groups, model.synapses)
+        self.declaration: Declaration = dict(declaration or {})
+        declared = read_declaration(self.declaration, model.groups, model.synapses)
         check_variables(declared, model)
         solution = solve_model(model, declared)
         systems = {name: solved.system for name, solved in solution.groups.items()}
@@ -49,7 +52,7 @@ class Symmetries:
             if (given := given_exponents(model, declared, systems, name))
             for obstacle in find_obstacles(system, given.items())
         ]
-        self._model, self._solution = model, solution
+        self.model, self._solution = model, solution
         self.groups: dict[str, GroupSymmetry] = {name: _group(solution, name) for name in model.groups}
         self.projections: dict[str, ProjectionSymmetry] = {name: _projection(solution, name) for name in model.synapses}
         self.assumed: dict[tuple[str, str], float] = self.assumptions(systems)
@@ -72,7 +75,7 @@ class Symmetries:
         -------
         ``contradicted`` lists the expressions that do not agree; if it is empty the equations confirm the declaration.
         """
-        return Symmetries(self._model, declaration)
+        return Symmetries(self.model, declaration)
 
     def contradictions(self, declaration: Declaration) -> list[str]:
         """The expressions that contradict a declaration; empty if the equations confirm it."""
@@ -112,26 +115,31 @@ class Symmetries:
         done = not self.receives(group) or (answer.scalable and (answer.homogeneity != 0 or not self._sends(group)))
         if answer.fixed is not None or done:
             return None
-        return find_remedy(self._model, group, self.incoming(group), self.outgoing(group))
+        return find_remedy(self.model, group, self.incoming(group), self.outgoing(group))
 
     def _receivers(self, group: str) -> list[Exponent]:
         """Where synapses that only send constants write to."""
-        lines = [s for p in self._model.synapses.values() if p.target == group for s in transmissions(p)]
+        lines = [s for p in self.model.synapses.values() if p.target == group for s in transmissions(p)]
         return list(dict.fromkeys(Exponent(group, s.scope[s.target].name) for s in lines if s.target))
 
     def receives(self, group: str) -> bool:
         """Does any synapse come into this group?"""
-        return any(projection.target == group for projection in self._model.synapses.values())
+        return any(projection.target == group for projection in self.model.synapses.values())
 
     def _sends(self, group: str) -> bool:
-        return any(projection.source == group for projection in self._model.synapses.values())
+        return any(projection.source == group for projection in self.model.synapses.values())
 
-    def __repr__(self) -> str:
-        facts = [
+    def _facts(self) -> list[GroupFacts]:
+        return [
             GroupFacts(group, self.receives(name), bool(self.outgoing(name)), self.obstacles(name), self.remedy(name))
             for name, group in self.groups.items()
         ]
-        return describe(facts, self.projections.values(), self.assumed, self.inexact, self.roots, self.unread)
+
+    def __repr__(self) -> str:
+        return describe(self._facts(), self.projections.values(), self.assumed, self.inexact, self.roots, self.unread)
+
+    def _repr_html_(self) -> str:
+        return describe_html(self._facts(), repr(self))
 
 
 def _group(solution: ModelSolution, name: str) -> GroupSymmetry:

@@ -187,7 +187,10 @@ def _binding_of(balance: Balance, side: Side) -> BrianBinding:
     if not isinstance(binding, BrianBinding) or any(
         group is not binding.groups.get(name) for name, group in side.groups.items()
     ):
-        raise InvalidInputError("compare: the Balance given as `after` is not of the network `before`.")
+        raise InvalidInputError(
+            "compare: the Balance given as `after` is not of the network `before`. (One that was loaded is of none: "
+            "give what its apply_to(network) returns, after revert().)"
+        )
     if balance.is_applied():
         raise InvalidInputError(
             "compare: the Balance given as `after` has been applied, so there is no network before it. Call revert() "

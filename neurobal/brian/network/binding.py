@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -11,8 +12,8 @@ from brian2 import Synapses
 from brian2.core.base import BrianObject
 from brian2.core.variables import ArrayVariable
 
+from neurobal.adapters.detached import DetachedBinding, Reading
 from neurobal.brian.network.guarded_constants import guard
-from neurobal.brian.network.motion import Motion
 from neurobal.brian.network.newcomers import warn_of_newcomers
 from neurobal.brian.network.objects import parent
 from neurobal.brian.network.values import check_device, float_array, values_of
@@ -29,12 +30,13 @@ class BrianBinding:
         self,
         groups: Mapping[str, Any],
         synapses: Mapping[str, Synapses],
-        motion: Motion,
+        reading: Reading,
         objects: Collection[BrianObject],
         read_again: Callable[[Any], Circuit],
     ) -> None:
-        self.groups, self.synapses, self.motion = groups, synapses, motion
+        self.groups, self.synapses, self.motion = groups, synapses, reading.motion
         self.objects = objects  # all that was read, if it is still there
+        self._reading = reading
         self._read_again = read_again
 
     def exponents(self) -> Mapping[str, list[float]]:
@@ -63,6 +65,26 @@ class BrianBinding:
             It uses a name that is defined nowhere.
         """
         return self._read_again(network)
+
+    def detached(self) -> DetachedBinding:
+        """The binding without the objects. Of the script's names it keeps numbers, and no functions."""
+        numbers = {
+            name: value
+            for name, value in self.motion.external.items()
+            if isinstance(value, int | float | np.number | np.ndarray)
+        }
+        given = self._reading.namespace
+        namespace = None if given is None else {name: value for name, value in numbers.items() if name in given}
+        reading = replace(self._reading, motion=replace(self.motion, external=numbers), namespace=namespace)
+        powers = {name: list(map(float, listed)) for name, listed in self.exponents().items()}
+        return DetachedBinding("brian2", powers, reading)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kept = self.detached()
+        return DetachedBinding, (kept.adapter, kept.powers, kept.reading)
+
+    def __deepcopy__(self, memo: Any) -> BrianBinding:
+        return self  # the way back leads to the same objects
 
     def write(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Writing:
         """Multiply all moving variables by their powers of λ: all of them, or none if anything fails."""

@@ -27,13 +27,13 @@ from brian2.core.variables import ArrayVariable, Subexpression
 from brian2.groups.group import CodeRunner
 from brian2.groups.neurongroup import SubexpressionUpdater
 
-from neurobal.brian.network.motion import Motion
 from neurobal.brian.network.names import constant_of
 from neurobal.brian.network.objects import neuron_groups, parent, synapses_objects
 from neurobal.brian.network.python_code import python_code
 from neurobal.brian.network.values import is_brians_own, values_of
 from neurobal.description import Description, Key, Line, Stored
 from neurobal.errors import UnknownValuesError
+from neurobal.motion import Motion
 from neurobal.symmetry.model import GroupModel, Model, SynapsesModel, Variable
 from neurobal.symmetry.normal_form import normal_form
 

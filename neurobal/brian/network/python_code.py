@@ -12,6 +12,8 @@ import numpy as np
 from brian2 import TimedArray
 from brian2.core.functions import Function as BrianFunction
 
+from neurobal.description import NotKept
+
 _LIBRARIES = {"brian2", "numpy", "scipy", "sympy"} | sys.stdlib_module_names - {"__main__"}  # what they define stays
 _PLAIN = (int, float, complex, str, bytes, bool, type(None), type(...), np.number, np.bool_)
 
@@ -31,6 +33,16 @@ class PythonCode:
         return isinstance(other, PythonCode) and bool(self.parts == other.parts)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def detached(self) -> NotKept:
+        """What a file keeps of it."""
+        return NotKept(str(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NotKept, (str(self),)
+
+    def __deepcopy__(self, memo: Any) -> PythonCode:
+        return self
 
     def __str__(self) -> str:
         return f"{self.name}()"

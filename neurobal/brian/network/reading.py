@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,17 +16,19 @@ from brian2.core.namespace import get_local_namespace
 from brian2.core.network import _get_all_objects
 
 from neurobal.adapters import read
+from neurobal.adapters.detached import Reading
 from neurobal.brian.network.binding import BrianBinding
 from neurobal.brian.network.description import describe, schedule_of
-from neurobal.brian.network.motion import Motion, find_motion
+from neurobal.brian.network.motion import find_motion
 from neurobal.brian.network.names import is_usable
 from neurobal.brian.network.objects import brian_objects, is_input, neuron_groups, parent, synapses_objects
 from neurobal.brian.network.statements import collect_statements
 from neurobal.brian.network.values import float_array, values_of
 from neurobal.circuit import Circuit
-from neurobal.description import Description, check_same_model
+from neurobal.description import check_same_model
 from neurobal.errors import InvalidInputError, NeurobalError, did_you_mean
 from neurobal.inputs import neuron_mask
+from neurobal.motion import Motion
 from neurobal.symmetry.model import Model
 
 
@@ -39,7 +41,6 @@ class Examined:
     pins: dict[str, np.ndarray]
     motion: Motion
     model: Model
-    pinned: Any  # as given, for another network that is to be read in the same way
     namespace: Mapping[str, Any] | None  # that was given to look names up in, before those of the script
     schedule: tuple[str, ...]
     network: weakref.ReferenceType[Network] | None  # what was read, if it was a Network
@@ -76,9 +77,7 @@ def examine(
     motion = find_motion(model, groups, synapses, pins, scaling or {}, homogeneity or {}, names, allow)
     everything = weakref.WeakSet(_get_all_objects(objects))
     reference = weakref.ref(network) if isinstance(network, Network) else None
-    return Examined(
-        groups, synapses, pins, motion, model, pinned, namespace, schedule_of(network), reference, everything
-    )
+    return Examined(groups, synapses, pins, motion, model, namespace, schedule_of(network), reference, everything)
 
 
 @read.register(Network)
@@ -125,41 +124,74 @@ def snapshot(examined: Examined) -> Circuit:
         )
     for connection in synapses.values():
         _add_projections(circuit, connection, motion)
+    undefined = frozenset(examined.model.undefined)
+    reading = Reading(motion, examined.pins, undefined, examined.namespace, examined.schedule, description)
     circuit.binding = BrianBinding(
-        groups, synapses, motion, examined.everything, partial(_read_again, examined, description)
+        groups, synapses, reading, examined.everything, partial(_read_this_again, examined, reading)
     )
     return circuit
 
 
-def _read_again(examined: Examined, description: Description, network: Any) -> Circuit:
+def _read_this_again(examined: Examined, reading: Reading, network: Any) -> Circuit:
     """Another network, or (None) the same one, as it was read: what moved there moves here."""
     if network is None and examined.network is not None:
         network = examined.network()
-    objects = examined.objects() if network is None else brian_objects(network)
-    names, remembered = _names_now(examined)
+    return (
+        _read_objects(reading, examined.objects(), reading.schedule)
+        if network is None
+        else read_again(reading, network)
+    )
+
+
+def read_again(reading: Reading, network: Any) -> Circuit:
+    """Another network as one was read: what moved there moves here.
+
+    Raises
+    ------
+    DifferentModelError
+        It computes something else.
+    NeurobalError
+        It uses a name that is defined nowhere.
+    """
+    reference = weakref.ref(network) if isinstance(network, Network) else None
+    return _read_objects(reading, brian_objects(network), schedule_of(network), reference)
+
+
+def _read_objects(
+    reading: Reading,
+    objects: list[BrianObject],
+    schedule: tuple[str, ...],
+    network: weakref.ReferenceType[Network] | None = None,
+) -> Circuit:
+    names, remembered = _names_now(reading)
     model = collect_statements(objects, names)
     model.unread += [
         f"constant {name}: not defined where the network is read again, taken to be what it was"
         for name in sorted(remembered & model.external.keys())
     ]
-    for name in model.undefined.keys() - examined.model.undefined.keys():
+    for name in model.undefined.keys() - reading.undefined:
         raise NeurobalError(
             f"The name {name!r} in the {model.undefined[name]} is not defined where the network is read again (in the "
             f"script that calls verify, say). Define it there, or give it to the group: namespace={{{name!r}: ...}}."
         )
-    schedule = schedule_of(network) if network is not None else examined.schedule
-    check_same_model(description, describe(objects, model, examined.motion, schedule))
+    check_same_model(reading.description, describe(objects, model, reading.motion, schedule))
     groups = neuron_groups(objects)
-    pins = _pins(examined.pinned, groups)
-    everything = weakref.WeakSet(_get_all_objects(objects))
-    same = replace(
-        examined, groups=groups, synapses=synapses_objects(objects), pins=pins, model=model, schedule=schedule,
-        everything=everything,
-    )  # fmt: skip
-    return snapshot(same)
+    return snapshot(
+        Examined(
+            groups,
+            synapses_objects(objects),
+            _pins(reading.pinned, groups),
+            reading.motion,
+            model,
+            reading.namespace,
+            schedule,
+            network,
+            weakref.WeakSet(_get_all_objects(objects)),
+        )
+    )
 
 
-def _names_now(examined: Examined) -> tuple[dict[str, Any], set[str]]:
+def _names_now(reading: Reading) -> tuple[dict[str, Any], set[str]]:
     """The names of the script that calls this package, and those that were known before, where it has none of its own.
 
     The latter are returned by name, too: that they are what they were is not known.
@@ -167,8 +199,8 @@ def _names_now(examined: Examined) -> tuple[dict[str, Any], set[str]]:
     frame = sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "neurobal":
         frame = frame.f_back
-    script, known = {**frame.f_globals, **frame.f_locals}, examined.motion.external
-    names = {**script, **(examined.namespace or {})}
+    script, known = {**frame.f_globals, **frame.f_locals}, reading.motion.external
+    names = {**script, **(reading.namespace or {})}
     remembered = {name: value for name, value in known.items() if not is_usable(names.get(name))}
     return {**names, **remembered}, set(remembered)
 

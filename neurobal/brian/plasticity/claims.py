@@ -11,9 +11,9 @@ from brian2 import Synapses
 from brian2.core.base import BrianObject
 from brian2.core.operations import NetworkOperation
 
-from neurobal.brian.network.motion import Motion
 from neurobal.brian.network.newcomers import running_with
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError
+from neurobal.motion import Motion
 
 ALLOW = (
     "Constants of another plasticity rule in the same synapses (bounds, increments) may stay as they are if you say "

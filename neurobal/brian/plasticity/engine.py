@@ -18,15 +18,15 @@ from brian2.core.base import BrianObject
 from brian2.devices.device import RuntimeDevice, get_device
 
 from neurobal.brian.network.guarded_constants import check_constants, guard
-from neurobal.brian.network.motion import Motion
 from neurobal.brian.network.newcomers import running_with, warn_of_newcomers
 from neurobal.brian.network.objects import parent
 from neurobal.brian.network.reading import Examined, examine, snapshot
+from neurobal.brian.plasticity import printout
 from neurobal.brian.plasticity.claims import ALLOW, Claim, check_claims, check_other_rules, names_of, written_alone
 from neurobal.brian.plasticity.companions import check_not_normalized, check_same_model
 from neurobal.brian.plasticity.initial_costs import largest_power
 from neurobal.brian.plasticity.measuring import CostMeter, RunState
-from neurobal.brian.plasticity.neuron_update import NeuronPass, move_code, reach_of
+from neurobal.brian.plasticity.neuron_update import EmittedScales, NeuronPass, move_code, reach_of
 from neurobal.brian.plasticity.rule_check import check_rule
 from neurobal.brian.plasticity.run_warnings import (
     warn_if_stiff,
@@ -39,6 +39,7 @@ from neurobal.brian.running.clocks import check_steps, seconds
 from neurobal.circuit import Circuit
 from neurobal.cost import Cost, Power
 from neurobal.errors import NeurobalError, NotFiniteError, NotHomogeneousError, UnknownValuesError, did_you_mean
+from neurobal.motion import Motion
 from neurobal.rounding import common_step
 from neurobal.rules import GradientFlow, Rule, find_rule
 
@@ -125,6 +126,7 @@ class Plasticity(BrianObject):
         self._motion = self._examined.motion
         check_other_rules(self._motion)
         self.claim = _claim(self._examined)
+        self.cost = cost
         self._power = largest_power(cost, self._motion.synapses)
         check_rule(self.rule, self._power, step)
         self._state = RunState()
@@ -136,6 +138,15 @@ class Plasticity(BrianObject):
         self._meter = CostMeter(self.name, cost, self._neurons, self._passes, whole)
         for obj in (*self.claim.groups.values(), *self.claim.synapses.values()):
             self.add_dependency(obj)
+
+    def __repr__(self) -> str:
+        return printout.title(self)
+
+    def __str__(self) -> str:
+        return printout.describe(self)
+
+    def _repr_html_(self) -> str:
+        return printout.describe_html(self)
 
     def __getitem__(self, group: str) -> NeuronGroup:
         if group not in self._somas:
@@ -251,7 +262,7 @@ class Plasticity(BrianObject):
         """The network as it is now, with what a certificate has to know of a rescaling by many updates."""
         circuit = snapshot(self._examined)
         circuit.roundings = ROUNDINGS
-        circuit.emitted = self._emitted
+        circuit.emitted = EmittedScales(self._somas)
         circuit.uncertified = frozenset(
             projection
             for name, moves in self._motion.synapses.items()
@@ -259,10 +270,6 @@ class Plasticity(BrianObject):
             if (name, weight) in self._motion.changed
         )
         return circuit
-
-    def _emitted(self) -> dict[str, np.ndarray]:
-        """The log-scales by which it has moved each group so far."""
-        return {name: np.log(np.asarray(soma.scale)) for name, soma in self._somas.items()}
 
     def _measure(self, alone: frozenset[str]) -> None:
         """Sum up all costs as they are now; the first time, find what the rule's costs are measured in."""

@@ -10,12 +10,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from neurobal.brian.network.motion import SynapticMotion
 from neurobal.circuit import Circuit, Projection
 from neurobal.cost import Cost, Term
 from neurobal.errors import InvalidInputError, UnbalanceableError, did_you_mean
 from neurobal.existence import FALLS
 from neurobal.formulation import formulate
+from neurobal.motion import SynapticMotion
 
 Array: TypeAlias = np.ndarray
 

@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 import numpy as np
 from brian2 import Clock, NeuronGroup, prefs
 
-from neurobal.brian.network.motion import GroupMotion
 from neurobal.brian.plasticity.synapse_update import power_of
 from neurobal.brian.running.finite_or import FINITE_OR
 from neurobal.brian.running.runner import Accumulation, Runner
+from neurobal.motion import GroupMotion
 from neurobal.rules import Rule
 
 Array: TypeAlias = np.ndarray
@@ -235,3 +235,19 @@ def quantum(whole: int) -> float:
 def reach_of(powers: Sequence[float], dtype: Any) -> float:
     """The largest absolute log-scale: a value that two neurons scale by the largest of ``powers`` stays finite."""
     return REACH * float(np.log(np.finfo(dtype).max)) / max(1.0, *map(abs, powers))
+
+
+class EmittedScales:
+    """The log-scales by which a plasticity has moved each group so far; what is pickled knows of none (None)."""
+
+    def __init__(self, somas: Mapping[str, Any]) -> None:
+        self._somas = somas
+
+    def __call__(self) -> dict[str, np.ndarray]:
+        return {name: np.log(np.asarray(soma.scale)) for name, soma in self._somas.items()}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()
+
+    def __deepcopy__(self, memo: Any) -> EmittedScales:
+        return self

@@ -11,11 +11,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from brian2 import Clock, NeuronGroup, Synapses
 
-from neurobal.brian.network.motion import SynapticMotion
 from neurobal.brian.network.objects import parent
 from neurobal.brian.running.runner import Accumulation, Runner
 from neurobal.circuit import Projection
 from neurobal.cost import Term
+from neurobal.motion import SynapticMotion
 
 Array: TypeAlias = np.ndarray
 # What synapses see of their neurons' somas.
