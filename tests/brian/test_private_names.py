@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from brian2 import Network, NeuronGroup, Synapses
+from brian2 import Network, NeuronGroup, Synapses, check_units
 from brian2.core.functions import DEFAULT_FUNCTIONS
 
 import neurobal
@@ -26,6 +26,7 @@ def examples() -> tuple[dict[str, Any], set[str]]:
     synapses = Synapses(cells[:1], cells, "w : 1", on_pre="v += w")
     groups = {"Group": cells, "NeuronGroup": cells, "BrianObject": cells, "Synapses": synapses}
     objects = {**groups, "Network": Network(cells), "Function": DEFAULT_FUNCTIONS["exp"], "Subgroup": cells[:1]}
+    objects["check_units"] = check_units(x=1, result=1)(abs)
     names: set[str] = set()
     for group in (cells, synapses, objects["Subgroup"]):
         names |= {*group.variables, *group.variables.indices.values()}
