@@ -33,9 +33,7 @@ ATTRIBUTES = (
     PrivateName("brian2.groups.group", "Group", "_resolve", "values, guarded_constants: a constant as a run sees it"),
     PrivateName("brian2.core.functions", "Function", "_arg_units", "names: whether a function takes numbers only"),
     PrivateName("brian2.groups.neurongroup", "NeuronGroup", "_refractory", "statements: refractory conditions"),
-    PrivateName(
-        "brian2.units.fundamentalunits", "check_units", "_orig_func", "python_code: what it checks"
-    ),
+    PrivateName("brian2.units.fundamentalunits", "check_units", "_orig_func", "python_code: what it checks"),
     PrivateName("brian2.groups.neurongroup", "NeuronGroup", "_linked_variables", "description: where links lead to"),
     PrivateName("brian2.synapses.synapses", "Synapses", "_pathways", "statements: on_pre and on_post code"),
     PrivateName("brian2.synapses.synapses", "Synapses", "_connect_called", "reading: not connected, or no synapses"),

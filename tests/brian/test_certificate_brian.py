@@ -21,6 +21,7 @@ from brian2 import (
     StateMonitor,
     Synapses,
     TimedArray,
+    check_units,
     linked_var,
     ms,
     mV,
@@ -404,6 +405,25 @@ def test_functions_are_compared() -> None:
     assert nb.verify(before, network(double)).preserved
     certificate = nb.verify(before, network(triple))
     assert certificate.preserved is False and "the function gain" in certificate.message
+
+
+@pytest.mark.parametrize("checked", [False, True])
+def test_functions_are_what_they_were_after_a_run(checked: bool) -> None:
+    """Brian2 adds an implementation when it first generates code."""
+
+    def gain(x: Any) -> Any:
+        return np.where(x > 0, x, 0 * x)
+
+    start_scope()
+    function = check_units(x=1, result=1)(gain) if checked else Function(gain, arg_units=[1], return_unit=1)
+    model = "dx/dt = (gain(I) - x)/(10*ms) : 1\nI : 1"
+    cells = NeuronGroup(2, model, method="euler", name="E", namespace={"gain": function})
+    synapses = Synapses(cells, cells, "w : 1\nI_post = w*x_pre : 1 (summed)", name="S")
+    synapses.connect(i=[0, 1], j=[1, 0])
+    network = Network(cells, synapses)
+    before = nb.as_circuit(network, pinned=["E"])
+    network.run(1 * ms)
+    assert nb.verify(before, network).preserved
 
 
 def test_what_only_looks_does_not_count() -> None:

@@ -20,6 +20,9 @@ def try_refusal(trial: Trial) -> None:
     model, current = deepcopy(trial.model), trial
     for _ in range(ROUNDS):
         answer = nb.symmetries(current.objects, namespace=script_names())
+        if answer.unread:
+            trial.notes.append("refused: code that is not analysed")
+            return
         receivers = {_suffixed(current, synapses.target) for synapses in model.synapses if _sends(synapses)}
         groups = [name for name, group in answer.groups.items() if group.fixed is None and name in receivers]
         if not groups:

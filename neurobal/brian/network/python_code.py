@@ -131,8 +131,18 @@ class _Freezer:
         ):
             if not implementation.dynamic:
                 code, namespace = implementation.get_code(None), implementation.get_namespace(None)
-                found.append((str(target), self.freeze(code), self.freeze(namespace or {})))
+                if not _is_made_of(code, function.pyfunc):
+                    found.append((str(target), self.freeze(code), self.freeze(namespace or {})))
         return found
+
+
+def _is_made_of(code: Any, python: Any) -> bool:
+    """Whether an implementation is the Python function itself: Brian2 adds such when it first generates code."""
+    original = getattr(python, "_orig_func", python)
+    same = [python, original, getattr(original, "__code__", None)]
+    cells = [cell.cell_contents for cell in getattr(code, "__closure__", None) or ()]
+    parts = [code, getattr(code, "__code__", None), *cells]
+    return any(one is other for one in parts for other in same if other is not None)
 
 
 def _is_library(thing: Any) -> bool:
