@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from copy import copy, deepcopy
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
 from brian2.core.base import BrianObject
 
 import neurobal as nb
+from neurobal.brian.network.binding import BrianBinding
 from neurobal.brian.network.objects import neuron_groups, synapses_objects
 from neurobal.brian.network.writing import Writing
 
@@ -79,10 +80,15 @@ def try_mutant(trial: Trial, suffix: str, rng: np.random.Generator) -> None:
 def _rescale_alike(original: Trial, objects: list[BrianObject]) -> None:
     """Rescale other objects of the same names as the original would be, without guards of its constants."""
     assert original.circuit is not None
-    binding: Any = copy(original.circuit.binding)
-    binding.groups, binding.synapses = neuron_groups(objects), synapses_objects(objects)
+    binding = _bound_to(objects, original.circuit.binding)
     factors, origins = binding.log_factors(original.log_scale)
     Writing(factors, origins, {}, dyadic=True)
+
+
+def _bound_to(objects: list[BrianObject], binding: Any) -> BrianBinding:
+    """A binding that knows as much as this one, and writes to other objects."""
+    groups, synapses = neuron_groups(objects), synapses_objects(objects)
+    return BrianBinding(groups, synapses, binding._reading, objects, binding._read_again)
 
 
 def _follow(original: Trial, objects: list[BrianObject], scale: dict[str, np.ndarray]) -> None:
@@ -90,8 +96,7 @@ def _follow(original: Trial, objects: list[BrianObject], scale: dict[str, np.nda
     assert original.circuit is not None
     now = {name: np.log(scale[name]) for name in original.log_scale}
     further = {name: now[name] - h for name, h in original.log_scale.items()}
-    binding: Any = copy(original.circuit.binding)
-    binding.groups, binding.synapses = neuron_groups(objects), synapses_objects(objects)
+    binding = _bound_to(objects, original.circuit.binding)
     factors, origins = binding.log_factors(further)
     states = {v: f for v, f in factors.items() if (v.owner.name, v.name) in binding.motion.changed}
     Writing(states, origins, {}, dyadic=False)
