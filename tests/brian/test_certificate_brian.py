@@ -426,6 +426,21 @@ def test_functions_are_what_they_were_after_a_run(checked: bool) -> None:
     assert nb.verify(before, network).preserved
 
 
+def test_options_of_a_method_are_compared() -> None:
+    def network(options: dict[str, Any] | None) -> Network:
+        start_scope()
+        model = "dx/dt = (I - x)/(10*ms) : 1\nI : 1"
+        cells = NeuronGroup(2, model, method="exact", method_options=options, name="E")
+        synapses = Synapses(cells, cells, "w : 1\nI_post = w*x_pre : 1 (summed)", name="S")
+        synapses.connect(i=[0, 1], j=[1, 0])
+        return Network(cells, synapses)
+
+    before = nb.as_circuit(network({"simplify": False}))
+    assert nb.verify(before, network({"simplify": False})).preserved
+    certificate = nb.verify(before, network({"simplify": True}))
+    assert "options of the integration method of E" in certificate.message
+
+
 def test_what_only_looks_does_not_count() -> None:
     before = nb.as_circuit(build(extra=None))
     watched = build(extra=lambda cells, _: StateMonitor(cells, "v", record=True, name="look"))

@@ -111,3 +111,14 @@ def test_a_state_that_cannot_move_is_no_error_of_other_synapses() -> None:
     weighted.w, cells.theta, cells.a = np.linspace(1, 2, 25), 1, 1
     result = nb.balance([cells, weighted, counting])
     assert list(result.weights) == ["weighted"]
+
+
+def test_constants_beside_synapses_that_have_weights_are_found() -> None:
+    """Whichever comes first: synapses with a weight of their own end no search."""
+    for name in ("A", "Z"):
+        net = network("", "g_post += w_e*a_pre", cells="theta : volt")
+        cells = net["E"]
+        weighted = Synapses(cells, cells, "w : volt", on_pre="g_post += w*a_pre", name=name)
+        weighted.connect()
+        found = symmetries(Network(net.objects, weighted), namespace={})
+        assert "w_e : volt (constant)" in lines(found), name
