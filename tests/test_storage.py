@@ -219,12 +219,15 @@ def fields(tree: Any) -> Any:
     return tree["thing"]["Circuit"]
 
 
+LINE = {"text": "", "form": "", "operands": {"tuple": []}, "written": {"tuple": []}}
+
+
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
         (lambda t: t.update(format="other"), "no file of neurobal"),
         (lambda t: t.update(version=0), "damaged"),
-        (lambda t: t.update(thing={"Line": {"text": "", "form": "", "operands": {"tuple": []}}}), "nothing refers to"),
+        (lambda t: t.update(thing={"Line": LINE}), "nothing refers to"),
         (lambda t: t.update(thing={"os.system": "true"}), "'os.system', which this version does not know"),
         (lambda t: fields(t).pop("notes"), "'notes'"),
         (lambda t: fields(t).update(basis="hope"), "basis"),
