@@ -441,6 +441,30 @@ def test_options_of_a_method_are_compared() -> None:
     assert "options of the integration method of E" in certificate.message
 
 
+def test_what_links_lead_to_is_compared_where_it_is_no_part_of_the_network() -> None:
+    start_scope()
+    clocks = NeuronGroup(2, "tau : second", name="H")
+    clocks.tau = 10 * ms
+    cells = NeuronGroup(2, "dx/dt = (I - x)/tau : 1\nI : 1\ntau : second (linked)", method="euler", name="E")
+    cells.tau = linked_var(clocks, "tau")
+    synapses = Synapses(cells, cells, "w : 1\nI_post = w*x_pre : 1 (summed)", name="S")
+    synapses.connect(i=[0, 1], j=[1, 0])
+    before = nb.as_circuit([cells, synapses])
+    assert nb.verify(before, [cells, synapses]).preserved
+    clocks.tau[1] = 20 * ms
+    assert nb.verify(before, [cells, synapses]).preserved is False
+
+
+def test_a_magic_network_is_like_one_of_the_same_objects() -> None:
+    start_scope()
+    cells = NeuronGroup(2, "dx/dt = (I - x)/(10*ms) : 1\nI : 1", method="euler", name="E")
+    synapses = Synapses(cells, cells, "w : 1\nI_post = w*x_pre : 1 (summed)", name="S")
+    synapses.connect(i=[0, 1], j=[1, 0])
+    before = nb.as_circuit()
+    assert nb.verify(before, Network(cells, synapses)).preserved
+    assert nb.verify(before, [cells, synapses]).preserved
+
+
 def test_what_only_looks_does_not_count() -> None:
     before = nb.as_circuit(build(extra=None))
     watched = build(extra=lambda cells, _: StateMonitor(cells, "v", record=True, name="look"))

@@ -488,3 +488,12 @@ def test_inputs_have_neither_obstacles_nor_remedies() -> None:
     found = Symmetries(model(inputs, summed("S", "P", "P", "x"), constants={**TAU, "c": 1.0}))
     assert found.obstacles("P") == [] and found.remedy("P") is None
     assert found.groups["P"].fixed == "its spikes are given" and not found.groups["P"].scalable
+
+
+def test_a_contradiction_names_the_part_of_a_line_that_is_meant() -> None:
+    """The whole line is quoted anyway: a part is named where it is not all of what the line computes."""
+    cells = group("E", "dx/dt = (tanh(x) + I - x)/tau", "dy/dt = tanh(y)", variables="I")
+    network = model(cells, synapses("S", "E", "E", "I_post += w*x_pre", variables="w"), constants={"tau": 0.01})
+    first, second = Symmetries(network, {"E": {"x": 1, "I": 1, "y": 1}}).contradicted
+    assert first.endswith("(equations of E): in `tanh(x)` x by λ would move, the rest does not follow")
+    assert second.endswith("(equations of E): y by λ would move, the rest does not follow")

@@ -43,6 +43,8 @@ LINES: dict[tuple[str, ...], set[str]] = {
     # assignments: what is added is a difference
     ("v += k",): LEVELS,
     ("v -= k",): LEVELS,
+    ("vs := v", "if vs > Vt"): LEVELS,
+    ("vs := v + Vt", "if vs > Vr"): set(),
     ("v += Vr",): set(),
     ("v *= 0.5",): set(),
     ("v /= 2",): set(),
