@@ -164,7 +164,8 @@ class _Describer:
         try:
             values = values_of(variable)
         except UnknownValuesError:
-            self.not_compared.append(f"{key}: its values are not known before the standalone simulation runs")
+            if not dynamic:  # a state says nothing of the model
+                self.not_compared.append(f"{key}: its values are not known before the standalone simulation runs")
             return
         self.stored[key] = Stored(values, powers, origin, dynamic)
 

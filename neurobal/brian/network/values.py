@@ -143,7 +143,7 @@ def _constant_in_standalone(variable: ArrayVariable) -> float | None:
 
 
 def _assigned_in_standalone(variable: ArrayVariable) -> np.ndarray | None:
-    """What a script has assigned to a variable of synapses; Brian2 only keeps it in the device's queue of what to do.
+    """What a script has assigned to a variable; Brian2 only keeps it in the device's queue of what to do.
 
     None if it is not known: code may have changed it since, or only a part was assigned.
     """
@@ -153,11 +153,12 @@ def _assigned_in_standalone(variable: ArrayVariable) -> np.ndarray | None:
         if task == "run_code_object":
             if variable in arguments[0].variables.values():
                 return None
-        elif arguments and arguments[0] == name:
+        elif isinstance(arguments, tuple) and arguments[:1] == (name,):
             if task == "set_by_array":
                 return np.array(device.static_arrays[arguments[1]], dtype=variable.dtype)
             if task == "set_by_constant":
-                size = len(values_of(variable.owner.variables["_synaptic_pre"]))
+                synapses = None if variable.scalar else variable.owner.variables.get("_synaptic_pre")
+                size = variable.size if synapses is None else len(values_of(synapses))
                 return np.full(size, arguments[1], dtype=variable.dtype)
             return None
     return None
