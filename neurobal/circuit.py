@@ -17,6 +17,7 @@ from neurobal.containers import Container, ListOfSynapses, read_list, read_matri
 from neurobal.description import Description
 from neurobal.errors import InvalidInputError, NotFiniteError, did_you_mean
 from neurobal.inputs import exponent, indices, neuron_mask, per_neuron, tie_labels
+from neurobal.logarithms import multiplied
 
 Array: TypeAlias = np.ndarray
 
@@ -373,19 +374,6 @@ class Circuit:
             f"Circuit({len(self.populations)} populations, {neurons} neurons, "
             f"{len(self.projections)} projections, {synapses} synapses)"
         )
-
-
-def multiplied(values: Array, log_factor: Array | float, *, dyadic: bool) -> Array:
-    """``values * exp(log_factor)`` in the dtype of ``values``; exact where ``dyadic`` (factors are powers of two)."""
-    if dyadic:
-        return np.ldexp(values, np.rint(np.asarray(log_factor) / np.log(2)).astype(np.int32))
-    # A factor may leave the range of floats where the product does not, so it is applied in two halves.
-    with np.errstate(over="ignore", under="ignore"):
-        half = np.multiply(log_factor, 0.5, dtype=float)
-        half = np.exp(half, out=half if isinstance(half, np.ndarray) else None)
-        product = values * half
-        product *= half
-        return product.astype(values.dtype, copy=False)
 
 
 def check_finite(weight: Array, post_index: Array, pre_index: Array, name: str, post: str, pre: str) -> None:

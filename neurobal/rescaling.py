@@ -173,8 +173,7 @@ class Rescaling:
         lines = [f"Rescaling: {sum(moved.values()):,} of {sum(h.size for h in self.log_scale.values()):,} neurons move"]
         lines += [f"{'population':16}{'neurons':>9}{'moved':>9}   λ from ... to"]
         for name, h in self.log_scale.items():
-            span = f"{np.exp(h.min()):.3g} ... {np.exp(h.max()):.3g}" if h.size else "-"
-            lines.append(f"{name:16}{h.size:>9,}{moved[name]:>9,}   {span}")
+            lines.append(f"{name:16}{h.size:>9,}{moved[name]:>9,}   {span(np.exp(h))}")
         return "\n".join([*lines, *self.before.notes, str(self.certificate)])
 
 
@@ -307,3 +306,8 @@ def _whole(circuit: Circuit, log_scale: Mapping[str, Array]) -> dict[str, Array]
     whole = {name: np.rint(h / step) * step for name, h in log_scale.items()}
     near = all(np.allclose(h, whole[name], rtol=0, atol=ROUNDING) for name, h in log_scale.items())
     return whole if near else None
+
+
+def span(scale: Array) -> str:
+    """The least and the largest of some scales, as they are printed."""
+    return f"{scale.min():.3g} ... {scale.max():.3g}" if scale.size else "-"

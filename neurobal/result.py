@@ -9,7 +9,7 @@ import numpy as np
 
 from neurobal import notebook_html
 from neurobal.formulation import Excluded, Formulation
-from neurobal.rescaling import Rescaling
+from neurobal.rescaling import Rescaling, span
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,7 +99,7 @@ class Balance(Rescaling):
         for name, before, after, remark in numbers:
             lines.append(f"{name:12}{before:>12}{after:>12}  {remark}".rstrip())
         lines.append(f"{'population':16}{'neurons':>9}{'free':>9}   λ from ... to")
-        lines += [f"{name:16}{neurons:>9}{free:>9}   {span}" for name, neurons, free, span in populations]
+        lines += [f"{name:16}{neurons:>9}{free:>9}   {scales}" for name, neurons, free, scales in populations]
         return "\n".join([*lines, *notes])
 
     def _repr_html_(self) -> str:
@@ -123,8 +123,7 @@ class Balance(Rescaling):
         populations = []
         for name, population in self.before.populations.items():
             h, free = self.log_scale[name], int((~population.pinned).sum())
-            span = f"{np.exp(h.min()):.3g} ... {np.exp(h.max()):.3g}" if h.size else "-"
-            populations.append((name, f"{population.size:,}", f"{free:,}", span))
+            populations.append((name, f"{population.size:,}", f"{free:,}", span(np.exp(h))))
         notes = [FREE, *self.before.notes, *(f"left out: {excluded}" for excluded in self.excluded)]
         notes += [LEFT_OUT] if self.excluded else []
         return title, numbers, populations, [*notes, *([] if self.success else [self.message]), str(self.certificate)]

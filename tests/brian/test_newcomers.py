@@ -87,7 +87,7 @@ def test_what_comes_after_apply(late: Callable[[NeuronGroup], Any], reason: str,
     for _ in range(2):  # once in every run
         network.run(1 * ms)
         (said,) = newcomer_warnings(caplog)
-        assert reason in said and "Balance.apply rescaled" in said and "revert() it" in said
+        assert reason in said and "apply() rescaled" in said and "revert() it" in said
     result.revert()
     network.run(1 * ms)
     assert not newcomer_warnings(caplog)

@@ -15,7 +15,7 @@ from brian2.core.variables import ArrayVariable
 
 import neurobal as nb
 from neurobal.brian.network.objects import parent
-from neurobal.circuit import multiplied
+from neurobal.logarithms import multiplied
 
 from .building import InvalidModelError, script_names
 from .trial import Record, Recorder, Trial, analyse, differences

@@ -15,7 +15,8 @@ from brian2.core.base import BrianObject
 from brian2.core.variables import ArrayVariable
 
 import neurobal as nb
-from neurobal.circuit import Circuit, multiplied
+from neurobal.circuit import Circuit
+from neurobal.logarithms import multiplied
 
 from .building import InvalidModelError, build, root_cause, script_names
 from .model import Model

@@ -12,8 +12,8 @@ from brian2.core.variables import Subexpression
 
 from neurobal.brian.network.binding import BrianBinding
 from neurobal.brian.network.statements import collect_statements
-from neurobal.circuit import multiplied
 from neurobal.errors import InvalidInputError
+from neurobal.logarithms import multiplied
 from neurobal.result import Balance
 from neurobal.symmetry.expressions import INVARIANT, Free, Function, Value, Walker, parse
 from neurobal.symmetry.model import Constant, Statement, Variable

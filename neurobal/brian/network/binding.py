@@ -107,7 +107,7 @@ class BrianBinding:
         moving = {name: objects[name] for name in (*self.motion.groups, *self.motion.synapses)}
         removals = (
             guard(objects, self.motion.assumed, in_effect),
-            warn_of_newcomers(moving, self.objects, "Balance.apply", "revert() it", in_effect),
+            warn_of_newcomers(moving, self.objects, "apply()", "revert() it", in_effect),
         )
 
         def end() -> None:

@@ -11,8 +11,8 @@ from brian2.core.variables import ArrayVariable
 from brian2.utils.logger import get_logger
 
 from neurobal.brian.network.values import check_device, values_of
-from neurobal.circuit import multiplied
 from neurobal.errors import NeurobalError
+from neurobal.logarithms import multiplied
 
 Array: TypeAlias = np.ndarray
 logger = get_logger("neurobal.network")

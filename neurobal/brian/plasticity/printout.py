@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from brian2.core.variables import ArrayVariable
 
 from neurobal import notebook_html
+from neurobal.brian.network.values import values_of
 from neurobal.cost import formula
+from neurobal.errors import UnknownValuesError
+from neurobal.rescaling import span
 
 HEADER = ("population", "neurons", "free", "λ from ... to")
 
@@ -23,7 +25,7 @@ def title(plasticity: Any) -> str:
 def describe(plasticity: Any) -> str:
     """The title, then a line for each population that it moves."""
     lines = [title(plasticity), f"{HEADER[0]:16}{HEADER[1]:>9}{HEADER[2]:>9}   {HEADER[3]}"]
-    lines += [f"{name:16}{neurons:>9}{free:>9}   {span}" for name, neurons, free, span in _rows(plasticity)]
+    lines += [f"{name:16}{neurons:>9}{free:>9}   {scales}" for name, neurons, free, scales in _rows(plasticity)]
     return "\n".join(lines)
 
 
@@ -34,10 +36,8 @@ def describe_html(plasticity: Any) -> str:
 
 def _rows(plasticity: Any) -> Iterator[tuple[str, str, str, str]]:
     for name, free in plasticity.claim.free.items():
-        scale: ArrayVariable = plasticity[name].variables["scale"]
         try:
-            values = np.asarray(scale.get_value())
-            span = f"{values.min():.3g} ... {values.max():.3g}"
-        except NotImplementedError:  # so Brian2 says that a standalone simulation has not run yet
-            span = "not known yet"
-        yield name, f"{free.size:,}", f"{np.count_nonzero(free):,}", span
+            scales = span(values_of(plasticity[name].variables["scale"]))
+        except UnknownValuesError:
+            scales = "not known before the standalone simulation runs"
+        yield name, f"{free.size:,}", f"{np.count_nonzero(free):,}", scales
