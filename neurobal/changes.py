@@ -38,9 +38,7 @@ class Changes:
     signs: bool = True
     exact: bool = True
 
-    def add(
-        self, before: Array, after: Array, log_factor: Array, rounding: Array | float, name: Callable[[int], str]
-    ) -> None:
+    def add(self, before: Array, after: Array, log_factor: Array, rounding: Array | float, name: Name) -> None:
         """Compare values with those before times ``exp(log_factor)``, in units of their ``rounding``."""
         gap = log_ratio(before, after)
         gap -= log_factor
@@ -55,27 +53,72 @@ class Changes:
         self.exact = self.exact and _same_mantissas(before, after)
 
 
-def changes(before: Circuit, after: Circuit, log_scale: Mapping[str, Array], *, states: bool = False) -> Changes:
-    """Compare all values: weights, but for those that something else changes too, parameters, and what else is stored.
+@dataclass(frozen=True)
+class _Moved:
+    """Values of one kind that move: those ``before`` become ``after`` times ``exp(a h_i - b h_j + shift)``.
 
-    ``states``: also the values that a simulation changes by itself.
+    ``post`` and ``pre`` are (population, index of each value's neuron, exponent a or b); pre's population is None where
+    there is one end only. ``rounding`` is the error of each value in units of that of a value stored as it is, and
+    ``name`` tells one of them.
     """
-    found = Changes()
+
+    before: Array
+    after: Array
+    post: tuple[str, Array, float | Array]
+    pre: tuple[str | None, Array, float | Array]
+    shift: Array | float
+    rounding: Array | float
+    name: Name
+
+    @property
+    def silent(self) -> Array:
+        """Which values stay what they are whatever their neurons do: zeros, infinities, and what is no number."""
+        return (self.before == 0) | _unmoved_limits(self.before, self.after)
+
+    def log_factor(self, log_scale: Mapping[str, Array]) -> Array:
+        """The logarithm of the factor by which each value should have moved."""
+        (post, i, a), (pre, j, b) = self.post, self.pre
+        factor = a * log_scale[post][i] + self.shift
+        if pre is not None:
+            factor -= b * log_scale[pre][j]
+        factor[self.before == 0] = 0.0
+        return factor
+
+
+def _all_moved(before: Circuit, after: Circuit, *, states: bool) -> Iterator[_Moved]:
+    """Weights, but for those that something else changes too, covariant parameters, and what else moves."""
     for name, projection in before.projections.items():
-        if name in before.uncertified:
-            continue
-        factors = projection.log_factors(*before.log_scales_at(projection, log_scale))
-        factors[projection.weight == 0] = 0.0
-        found.add(projection.weight, after.projections[name].weight, factors, 1.0, partial(synapse_name, projection))
+        if name not in before.uncertified:
+            a, b = projection.exponents
+            yield _Moved(
+                projection.weight,
+                after.projections[name].weight,
+                (projection.post, projection.post_index, a),
+                (projection.pre, projection.pre_index, b),
+                0.0,
+                1.0,
+                partial(synapse_name, projection),
+            )
     for name, population in before.populations.items():
+        own = np.arange(population.size)
         for key, parameter in population.parameters.items():
-            values = after.populations[name].parameters[key].values
-            factors = np.where(parameter.values == 0, 0.0, parameter.power * log_scale[name])
-            rounding = _rounding(parameter.values, values, parameter.origin)
-            found.add(parameter.values, values, factors, rounding, partial(parameter_name, name, key))
+            old, new = parameter.values, after.populations[name].parameters[key].values
+            rounding = _rounding(old, new, parameter.origin)
+            named = partial(parameter_name, name, key)
+            yield _Moved(old, new, (name, own, parameter.power), (None, own, 0.0), 0.0, rounding, named)
     for place, moves, old, new, shift in _moving(before, after, states=states):
-        factors = np.where(old == 0, 0.0, moves.log_factor(log_scale) + shift)
-        found.add(old, new, factors, _rounding(old, new, moves.origin), partial(_stored_name, place, old, new))
+        own = np.arange(old.size)
+        post, *others = [(name, own if index is None else index, power) for name, index, power in moves.powers]
+        pre = (others[0][0], others[0][1], -others[0][2]) if others else (None, own, 0.0)
+        rounding, named = _rounding(old, new, moves.origin), partial(_stored_name, place, old, new)
+        yield _Moved(old, new, post, pre, shift, rounding, named)
+
+
+def changes(before: Circuit, after: Circuit, log_scale: Mapping[str, Array], *, states: bool = False) -> Changes:
+    """Compare all values that move; ``states``: also those that a simulation changes by itself."""
+    found = Changes()
+    for values in _all_moved(before, after, states=states):
+        found.add(values.before, values.after, values.log_factor(log_scale), values.rounding, values.name)
     return found
 
 
@@ -84,40 +127,18 @@ def equations(before: Circuit, after: Circuit, *, states: bool = False) -> Equat
     found = Equations({name: p.size for name, p in before.populations.items()})
     for name, population in before.populations.items():
         found.pin(name, population.pinned)
-    for name, projection in before.projections.items():
-        if name in before.uncertified:
-            continue
-        silent = projection.weight == 0  # stays so whatever its neurons do: says nothing of them
-        a, b = (np.where(silent, 0.0, exponent) for exponent in projection.exponents)
-        ratio = log_ratio(projection.weight, after.projections[name].weight)
-        found.add(projection.post, projection.post_index, a, projection.pre, projection.pre_index, b, ratio)
-    for name, population in before.populations.items():
-        for key, parameter in population.parameters.items():
-            values = after.populations[name].parameters[key].values
-            rounding, neurons = _rounding(parameter.values, values, parameter.origin), np.arange(population.size)
-            power = np.where(parameter.values == 0, 0.0, parameter.power / rounding)
-            found.add(name, neurons, power, None, neurons, 0.0, log_ratio(parameter.values, values) / rounding)
-    for _, moves, old, new, shift in _moving(before, after, states=states):
-        rounding = _rounding(old, new, moves.origin)
-        silent = (old == 0) | _unmoved_limits(old, new)  # stays so whatever its neurons do
-        ratio = np.where(silent, 0.0, (log_ratio(old, new) - shift) / rounding)
-        weights = np.where(silent, 0.0, 1 / rounding)
-        (post, i, p), *others = [(name, np.arange(old.size) if k is None else k, q) for name, k, q in moves.powers]
-        pre, j, q = others[0] if others else (None, np.zeros(old.size, dtype=int), 0.0)
-        found.add(post, i, p * weights, pre, j, -q * weights, ratio)
+    for values in _all_moved(before, after, states=states):
+        (post, i, a), (pre, j, b) = values.post, values.pre
+        weights = np.where(values.silent, 0.0, 1 / values.rounding)  # what is silent says nothing of its neurons
+        ratio = np.where(values.silent, 0.0, log_ratio(values.before, values.after) - values.shift)
+        found.add(post, i, a * weights, pre, j, b * weights, ratio / values.rounding)
     return found
 
 
 def named_equations(before: Circuit, after: Circuit, *, states: bool = False) -> Iterator[tuple[int, Name]]:
     """How many of the `equations` belong to the values of one kind, and how these are called; in their order."""
-    for name, projection in before.projections.items():
-        if name not in before.uncertified:
-            yield projection.weight.size, partial(synapse_name, projection)
-    for name, population in before.populations.items():
-        for key in population.parameters:
-            yield population.size, partial(parameter_name, name, key)
-    for place, _, old, new, _ in _moving(before, after, states=states):
-        yield old.size, partial(_stored_name, place, old, new)
+    for values in _all_moved(before, after, states=states):
+        yield values.before.size, values.name
 
 
 def first_difference(before: Circuit, after: Circuit, *, states: bool = False) -> str | None:
