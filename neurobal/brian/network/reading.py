@@ -25,7 +25,7 @@ from neurobal.brian.network.objects import brian_objects, is_input, neuron_group
 from neurobal.brian.network.statements import collect_statements
 from neurobal.brian.network.values import float_array, values_of
 from neurobal.circuit import Circuit
-from neurobal.description import check_same_model
+from neurobal.description import Description, check_same_model
 from neurobal.errors import InvalidInputError, NeurobalError, did_you_mean
 from neurobal.inputs import neuron_mask
 from neurobal.motion import Motion
@@ -104,8 +104,11 @@ def read_network(
 
 def snapshot(examined: Examined) -> Circuit:
     """The present values of an examined network as a `Circuit`."""
+    return _snapshot(examined, describe(examined.objects(), examined.model, examined.motion, examined.schedule))
+
+
+def _snapshot(examined: Examined, description: Description) -> Circuit:
     groups, synapses, motion = examined.groups, examined.synapses, examined.motion
-    description = describe(examined.objects(), examined.model, motion, examined.schedule)
     circuit = Circuit()
     circuit.basis = motion.basis
     circuit.description = description
@@ -174,21 +177,21 @@ def _read_objects(
             f"The name {name!r} in the {model.undefined[name]} is not defined where the network is read again (in the "
             f"script that calls verify, say). Define it there, or give it to the group: namespace={{{name!r}: ...}}."
         )
-    check_same_model(reading.description, describe(objects, model, reading.motion, schedule))
+    description = describe(objects, model, reading.motion, schedule)
+    check_same_model(reading.description, description)
     groups = neuron_groups(objects)
-    return snapshot(
-        Examined(
-            groups,
-            synapses_objects(objects),
-            _pins(reading.pinned, groups),
-            reading.motion,
-            model,
-            reading.namespace,
-            schedule,
-            network,
-            weakref.WeakSet(_get_all_objects(objects)),
-        )
+    same = Examined(
+        groups,
+        synapses_objects(objects),
+        _pins(reading.pinned, groups),
+        reading.motion,
+        model,
+        reading.namespace,
+        schedule,
+        network,
+        weakref.WeakSet(_get_all_objects(objects)),
     )
+    return _snapshot(same, description)
 
 
 def _names_now(reading: Reading) -> tuple[dict[str, Any], set[str]]:
