@@ -56,6 +56,50 @@ def modules(
     return _weights(np.append(post, weak_post), np.append(pre, weak_pre), n, rng, spread, strength)
 
 
+def scale_free(
+    n: int, synapses: int, rng: np.random.Generator, spread: float = 2.0, exponent: float = 2.3
+) -> sparse.csr_array:
+    """In- and out-degrees with power-law tails, independent of each other; every neuron lies on a cycle through all."""
+    ends = []
+    for _ in range(2):
+        propensity = rng.pareto(exponent - 1, n) + 1
+        propensity = np.minimum(propensity, propensity.sum() / 300)  # no hub has more than a 300th of all synapses
+        ends.append(_drawn(np.cumsum(propensity), rng.random(synapses)))
+    post, pre = ends
+    post[:n], pre[:n] = np.roll(np.arange(n), 1), np.arange(n)
+    return _weights(post, pre, n, rng, spread)
+
+
+def connectome(n: int, synapses: int, rng: np.random.Generator, spread: float = 2.0) -> sparse.csr_array:
+    """Like the table of a fly's brain: log-normal degrees, 80 % of synapses local, heavy-tailed counts from 5 on."""
+    post, pre, count = connectome_edges(n, synapses, rng)
+    h = rng.normal(0.0, spread, n)
+    weight = count * rng.choice([-1.0, 1.0], count.size) * np.exp(h[post] - h[pre])
+    matrix = sparse.coo_array((weight, (post, pre)), shape=(n, n)).tocsr()
+    matrix.eliminate_zeros()
+    return matrix
+
+
+def connectome_edges(n: int, synapses: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+    """Postsynaptic and presynaptic neurons and counts of synapses of a `connectome`, without self-connections."""
+    sending, receiving = (np.cumsum(rng.lognormal(0.0, 1.0, n)) for _ in range(2))
+    pre = _drawn(sending, rng.random(synapses))
+    # Local targets are drawn near by in the order of neurons, so that hubs are hubs there, too.
+    jump = rng.choice([-1, 1], synapses) * (rng.pareto(1.2, synapses) + 0.02) * 3e-3
+    local = rng.random(synapses) < 0.8
+    place = receiving[pre] / receiving[-1] + np.where(local, jump, rng.random(synapses))
+    post = _drawn(receiving, place % 1.0)
+    count = np.floor(5 * (rng.pareto(1.6, synapses) + 1))
+    between = post != pre
+    return post[between], pre[between], count[between]
+
+
+def _drawn(cumulated: Array, place: Array) -> Array:
+    """The neurons at these places (between 0 and 1) of a cumulated propensity."""
+    neurons: Array = np.minimum(np.searchsorted(cumulated / cumulated[-1], place), cumulated.size - 1)
+    return neurons
+
+
 def _weights(
     post: Array, pre: Array, n: int, rng: np.random.Generator, spread: float, strength: float | Array = 1.0
 ) -> sparse.csr_array:

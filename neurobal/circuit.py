@@ -17,7 +17,7 @@ from neurobal.containers import Container, ListOfSynapses, read_list, read_matri
 from neurobal.description import Description
 from neurobal.errors import InvalidInputError, NotFiniteError, did_you_mean
 from neurobal.inputs import exponent, indices, neuron_mask, per_neuron, tie_labels
-from neurobal.logarithms import multiplied
+from neurobal.logarithms import multiplied, rescaled
 
 Array: TypeAlias = np.ndarray
 
@@ -88,6 +88,11 @@ class Projection:
         factors = (self.post_exponent * post_log_scale)[self.post_index]
         factors -= (self.pre_exponent * pre_log_scale)[self.pre_index]
         return factors
+
+    def moved(self, post_log_scale: Array, pre_log_scale: Array, *, dyadic: bool) -> Array:
+        """The weights times ``exp(a_e h_i - b_e h_j)``, from log-scales per neuron."""
+        gain, loss = self.post_exponent * post_log_scale, self.pre_exponent * pre_log_scale
+        return rescaled(self.weight, gain, self.post_index, loss, self.pre_index, dyadic=dyadic)
 
     @property
     def container(self) -> Any:
@@ -265,8 +270,8 @@ class Circuit:
             }
             after.populations[name] = replace(population, parameters=moved)
         for name, projection in self.projections.items():
-            factors = projection.log_factors(*self.log_scales_at(projection, log_scale))
-            after.projections[name] = replace(projection, weight=multiplied(projection.weight, factors, dyadic=dyadic))
+            post, pre = self.log_scales_at(projection, log_scale)
+            after.projections[name] = replace(projection, weight=projection.moved(post, pre, dyadic=dyadic))
         return after
 
     def log_scales_at(self, projection: Projection, log_scale: Mapping[str, Array]) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
@@ -21,6 +21,7 @@ from scipy import sparse
 from neurobal.circuit import Circuit, Projection
 from neurobal.errors import InvalidInputError, did_you_mean
 from neurobal.inputs import real
+from neurobal.logarithms import pieces, positive_range
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,12 @@ class Term:
     weight: float | np.ndarray
     dimension: Any
 
-    def of(self, weight: np.ndarray) -> np.ndarray:
-        """The cost of each synapse; infinite where it is out of range."""
+    def of(self, weight: np.ndarray, log_unit: float = 0.0) -> np.ndarray:
+        """The cost of each synapse in units of ``exp(log_unit)``; infinite where it is out of range."""
         with np.errstate(over="ignore", under="ignore"):
             size = np.abs(weight, dtype=float)
+            if log_unit:
+                size *= math.exp(-log_unit / self.power)
             if self.power == 2:
                 size *= size  # far faster than a general power
             elif self.power != 1:
@@ -42,6 +45,21 @@ class Term:
             if np.ndim(self.weight) or self.weight != 1:
                 size *= self.weight
         return size
+
+    def total(self, weight: np.ndarray, counted: np.ndarray | None = None) -> float:
+        """The sum of `of` over all synapses, or over those in the mask ``counted``."""
+        total = 0.0
+        for piece in pieces(weight.size):
+            costs = replace(self, weight=self.weight[piece] if np.ndim(self.weight) else self.weight).of(weight[piece])  # type: ignore[index]
+            total += float((costs if counted is None else costs[counted[piece]]).sum())
+        return total
+
+    def log_bounds(self, weight: np.ndarray) -> tuple[float, float] | None:
+        """Bounds of the logarithms of all costs that are not 0; None if there are none."""
+        ranges = [positive_range(weight), positive_range(np.atleast_1d(self.weight))]
+        if ranges[0] is None or ranges[1] is None:
+            return None
+        return tuple(self.power * math.log(w) + math.log(f) for w, f in zip(*ranges, strict=True))  # type: ignore[return-value]
 
     def log_of(self, weight: np.ndarray) -> np.ndarray:
         """The logarithm of `of`, -inf where there is no cost; never out of range."""

@@ -43,6 +43,8 @@ class Runaway:
     def lowers(self, a: float | Array, b: float | Array, post: Array, pre: Array) -> Array:
         """Which synapses between these nodes (-1: the ground) have no balance."""
         if self.strong is not None:
+            if np.ndim(a) == np.ndim(b) == 0 and a == b != 0:
+                return self.strong[post] != self.strong[pre]
             # An end with exponent 0 does not move, as the ground; a self-connection moves by the difference a - b.
             itself = (post == pre) & (post >= 0)
             post, pre = (
@@ -111,14 +113,14 @@ def _count(problem: Problem) -> int:
 
 
 def _between_strong_components(problem: Problem) -> Runaway | None:
-    if problem.strongly_connected and not problem.grounds:
+    if problem.grounds:
+        labels = csgraph.connected_components(problem.structure(with_ground=True), connection="strong")[1]
+    elif problem.strong:
         return None
-    structure = problem.structure(with_ground=bool(problem.grounds))
-    count, labels = csgraph.connected_components(structure, connection="strong")
-    if count == 1:
+    else:
+        labels = np.append(problem.strong_components, -1)
+    if not labels[: problem.size + bool(problem.grounds)].any():
         return None
-    if not problem.grounds:
-        labels = np.append(labels, -1)
     runaway = Runaway(labels, None)
     lowered = any(
         block.store.any(lambda post, pre, a=block.a, b=block.b: runaway.lowers(a, b, post, pre))  # type: ignore[misc]
@@ -194,4 +196,5 @@ def runaway_along(problem: Problem, step: Array) -> Runaway | None:
 
 def without(problem: Problem, runaway: Runaway) -> Problem:
     """The problem that is left when all costs without a balance are left out."""
-    return problem.without(runaway.lowers)
+    alone = runaway.strong is not None and not problem.grounds
+    return problem.without(runaway.lowers, problem.strong_components if alone else None)

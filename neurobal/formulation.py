@@ -101,12 +101,11 @@ class Formulation:
 
     def total(self) -> float:
         """``Σ α_e |w_e|^p`` over all costed synapses that are not left out, from the weights themselves."""
-        total = 0.0
-        for name, terms in self.terms.items():
-            for term in terms:
-                costs, mask = term.of(self.circuit.projections[name].weight), self.counted.get(name)
-                total += float(costs.sum() if mask is None else costs[mask].sum())
-        return total
+        return sum(
+            term.total(self.circuit.projections[name].weight, self.counted.get(name))
+            for name, terms in self.terms.items()
+            for term in terms
+        )
 
     def sums(self, name: str, log_scale: Mapping[str, Array]) -> tuple[Array, Array]:
         """Incoming cost per postsynaptic and outgoing cost per presynaptic neuron of one projection.

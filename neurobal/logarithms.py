@@ -1,12 +1,17 @@
-"""Factors and sums of numbers that only their logarithms can hold."""
+"""Factors and sums of numbers that only their logarithms can hold, and rescaling by them."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import TypeAlias
 
 import numpy as np
 
 Array: TypeAlias = np.ndarray
+
+PIECE = 1 << 17  # entries that are worked on at a time, so that temporary arrays stay in the processor's cache
+MODERATE = 300.0  # the exponential of a sum of two such logarithms is an ordinary number
 
 
 def log_sums(index: Array, log_values: Array, size: int) -> Array:
@@ -29,3 +34,40 @@ def multiplied(values: Array, log_factor: Array | float, *, dyadic: bool) -> Arr
         product = values * half
         product *= half
         return product.astype(values.dtype, copy=False)
+
+
+def pieces(size: int) -> Iterator[slice]:
+    """Slices of `PIECE` entries that cover an array."""
+    return (slice(start, start + PIECE) for start in range(0, size, PIECE))
+
+
+def positive_range(values: Array) -> tuple[float, float] | None:
+    """The smallest and the largest absolute value that is not 0; None if there is none."""
+    low, high = math.inf, 0.0
+    for piece in pieces(values.size):
+        sizes = np.abs(values[piece])
+        smallest = sizes.min()
+        if smallest == 0:
+            smallest = sizes.min(initial=math.inf, where=sizes > 0)
+        low, high = min(low, float(smallest)), max(high, float(sizes.max()))
+    return (low, high) if high > 0 else None
+
+
+def rescaled(values: Array, gain: Array, post: Array, loss: Array, pre: Array, *, dyadic: bool) -> Array:
+    """``values * exp(gain[post] - loss[pre])`` in the dtype of ``values``; exact where ``dyadic``.
+
+    ``values``, ``post`` and ``pre`` have one entry a synapse, ``gain`` and ``loss`` one a neuron.
+    """
+    result = np.empty_like(values)
+    moderate = not dyadic and max(np.abs(gain).max(initial=0), np.abs(loss).max(initial=0)) <= MODERATE
+    up, down = (np.exp(gain), np.exp(-loss)) if moderate else (gain, loss)
+    for piece in pieces(values.size):
+        factor = up[post[piece]]
+        if moderate:  # one exponential a neuron
+            factor *= down[pre[piece]]
+            with np.errstate(over="ignore", under="ignore"):
+                np.multiply(values[piece], factor, out=result[piece], casting="unsafe")
+        else:
+            factor -= down[pre[piece]]
+            result[piece] = multiplied(values[piece], factor, dyadic=dyadic)
+    return result

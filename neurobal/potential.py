@@ -131,11 +131,30 @@ class Potential:
     def hessian_product(self, point: Point, v: Array) -> Array:
         """The Hessian at ``point`` times ``v``: ``Aᵀ diag(c) A v`` with A the matrix of exponents."""
         product = point.curvature * v
-        for (block, costs), (s, t) in zip(self.costs, point.factors, strict=True):
-            received, sent = costs.sums(t * v, s * v)
-            product -= block.power**2 * block.a * block.b * (s * received + t * sent)
-        self.evaluations += bool(self.costs)
+        product -= self.coupled(point.factors, v)
         return product
+
+    def coupled(self, factors: list[tuple[Array, Array]], v: Array) -> Array:
+        """``(K + Kᵀ) v`` for the couplings ``K = Σ p² a b s[post] c t[pre]`` with the (s, t) of each block."""
+        total: Array | None = None
+        for (block, costs), (s, t) in zip(self.costs, factors, strict=True):
+            received, sent = costs.sums(t * v, s * v)
+            received *= s
+            sent *= t
+            received += sent
+            if (strength := block.power**2 * block.a * block.b) != 1:
+                received *= strength
+            total = received if total is None else np.add(total, received, out=total)
+        self.evaluations += bool(self.costs)
+        return np.zeros_like(v) if total is None else total
+
+    def ground_curvature(self, point: Point) -> Array:
+        """What costs between a node and the ground add to the Hessian's diagonal."""
+        curvature = np.zeros(self.problem.size)
+        for ground, values in self.grounds:
+            alpha = ground.power * ground.a
+            curvature[ground.node] += alpha**2 * values * np.exp(alpha * (point.h - self.base)[ground.node])
+        return curvature
 
     def total_cost(self, point: Point) -> float:
         """Σ c over everything that h can change, in the units of the cost."""

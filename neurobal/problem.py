@@ -6,14 +6,15 @@ cost one pair of matrix-vector products and no exponential per synapse:
 
     incoming = α s ∘ (A t),  outgoing = β t ∘ (Aᵀ s),   s = exp(α h),  t = exp(-β h).
 
-Costs are kept as logarithms: in bad input they span hundreds of decades. `Potential` holds them as numbers again,
-around a reference point and relative to the largest one in each connected component.
+Costs are kept as numbers in one common unit, or, where they span hundreds of decades, as bad input does, as logarithms.
+`Potential` takes them relative to the largest one in each connected component, around a reference point.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -27,6 +28,9 @@ from neurobal.nodes import GROUND, Nodes
 from neurobal.stores import InMemory, SynapseStore
 
 Array: TypeAlias = np.ndarray
+
+# Beyond this range of log-costs (130 decades) costs are kept, and sums are formed, in logarithms.
+WIDE = 300.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,26 +65,67 @@ class Problem:
     ----------
     size : number of nodes
     blocks, grounds : the costs
-    labels : component of each node; nodes are connected by costs, not through the ground, where nothing moves
     symmetric : every synapse has a = b, so that a common shift of a component without ground changes nothing
-    strongly_connected : every node reaches every other one, without the ground
+    labels : component of each node; nodes are connected by costs, not through the ground, where nothing moves
+    strong : every component is strongly connected, without the ground
     """
 
-    def __init__(self, size: int, blocks: Iterable[Block], grounds: Iterable[Ground]) -> None:
+    def __init__(
+        self, size: int, blocks: Iterable[Block], grounds: Iterable[Ground], strong_labels: Array | None = None
+    ) -> None:
+        """``strong_labels``: the components, if they are known to be strongly connected."""
         self.size = size
         self.blocks = [block for block in blocks if block.store.nnz]
         self.grounds = [ground for ground in grounds if ground.node.size]
         self.symmetric = all(block.a == block.b for block in self.blocks)
-        self.strongly_connected = False
-        self.n_components, self.labels = self._components()
-        self.grounded = np.zeros(self.n_components, dtype=bool)
+        self._known = strong_labels
+
+    @cached_property
+    def strong_components(self) -> Array:
+        """The strongly connected component of each node, without the ground."""
+        if self._known is not None:
+            return self._known
+        labels: Array = csgraph.connected_components(self.structure(), connection="strong")[1]
+        return labels
+
+    @cached_property
+    def labels(self) -> Array:
+        if not self.blocks:
+            return np.arange(self.size, dtype=np.int32)
+        # Strong components are cheaper, and where there is only one of them it is the weak one too.
+        if self._known is not None or not self.strong_components.any():
+            return self.strong_components
+        labels: Array = csgraph.connected_components(self.structure(), connection="weak")[1]
+        return labels
+
+    @cached_property
+    def n_components(self) -> int:
+        """The number of connected components."""
+        return int(self.labels.max(initial=-1)) + 1
+
+    @cached_property
+    def strong(self) -> bool:
+        return self._known is not None or not self.strong_components.any()
+
+    @cached_property
+    def grounded(self) -> Array:
+        """Which components have costs between a node and the ground."""
+        grounded = np.zeros(self.n_components, dtype=bool)
         for ground in self.grounds:
-            self.grounded[self.labels[ground.node]] = True
-        self.connected = np.zeros(size, dtype=bool)  # nodes that have a cost at all
+            grounded[self.labels[ground.node]] = True
+        return grounded
+
+    @cached_property
+    def connected(self) -> Array:
+        """Which nodes have a cost at all."""
+        if self.size > 1 and self.strong and self.n_components == 1:
+            return np.ones(self.size, dtype=bool)
+        connected = np.zeros(self.size, dtype=bool)
         for block in self.blocks:
-            self.connected |= np.logical_or(*block.store.ends())
+            connected |= np.logical_or(*block.store.ends())
         for ground in self.grounds:
-            self.connected[ground.node] = True
+            connected[ground.node] = True
+        return connected
 
     def structure(self, *, with_ground: bool = False) -> sparse.csr_array:
         """Who sends to whom at a cost, as a (post, pre) matrix; the ground is its last row and column if asked for.
@@ -102,15 +147,6 @@ class Problem:
         post, pre = _joined(rows), _joined(columns)
         return sparse.csr_array((np.ones(post.size), (post, pre)), shape=(size, size))
 
-    def _components(self) -> tuple[int, Array]:
-        if not self.blocks:
-            return self.size, np.arange(self.size, dtype=np.int32)
-        # Strong components are cheaper, and where there is only one of them it is the weak one too.
-        structure = self.structure()
-        count, labels = csgraph.connected_components(structure, connection="strong")
-        self.strongly_connected = count == 1
-        return (count, labels) if count == 1 else csgraph.connected_components(structure, connection="weak")
-
     def log_range(self) -> float:
         """Largest minus smallest log-cost."""
         ranges = [block.store.log_range() for block in self.blocks]
@@ -131,8 +167,13 @@ class Problem:
                 fixed[self.labels[block.store.ends()[1]]] = True
         return self.connected & ~fixed[self.labels]
 
-    def without(self, lost: Callable[[float, float, Array, Array], Array]) -> Problem:
-        """The problem without the costs that are ``lost``, a function of a, b, post- and presynaptic nodes."""
+    def without(
+        self, lost: Callable[[float, float, Array, Array], Array], strong_labels: Array | None = None
+    ) -> Problem:
+        """The problem without the costs that are ``lost``, a function of a, b, post- and presynaptic nodes.
+
+        ``strong_labels``: the components of what remains, if they are known to be strongly connected.
+        """
         blocks = []
         for block in self.blocks:
             a, b = block.a, block.b
@@ -142,14 +183,14 @@ class Problem:
         for ground in self.grounds:
             keep = ~lost(abs(ground.a), abs(ground.a), *ground.ends())
             grounds.append(Ground(ground.power, ground.a, ground.node[keep], ground.log_cost[keep]))
-        return Problem(self.size, blocks, grounds)
+        return Problem(self.size, blocks, grounds, strong_labels)
 
     def restricted(self, free: Array, h: Array) -> tuple[Problem, Array]:
         """The problem of the nodes in mask ``free`` as steps from ``h``, where all others stay; and their numbers."""
         nodes = np.flatnonzero(free)
         number = np.full(self.size, -1, dtype=np.int32)
         number[nodes] = np.arange(nodes.size)
-        builder = _Builder(nodes.size)
+        builder = _Builder(nodes.size, None)
         for block in self.blocks:
             post, pre, log_cost = block.store.entries()
             touched = free[post] | free[pre]
@@ -163,36 +204,43 @@ class Problem:
 
 
 class _Builder:
-    """Sorts synapses into blocks and grounds."""
+    """Sorts synapses into blocks and grounds.
 
-    def __init__(self, size: int) -> None:
-        self.size = size
+    Values are costs in units of ``exp(log_unit)``, 0 where there is none, or logarithms of costs if that is None.
+    """
+
+    def __init__(self, size: int, log_unit: float | None) -> None:
+        self.size, self.log_unit = size, log_unit
         self._blocks: dict[tuple[float, float, float], list[tuple[Array, Array, Array]]] = {}
         self._grounds: dict[tuple[float, float], list[tuple[Array, Array]]] = {}
 
-    def add(self, power: float, a: float, b: float, post: Array, pre: Array, log_cost: Array) -> None:
-        """Add costs with exponents power * (a, b) between nodes (-1: the ground)."""
-        itself = post == pre
-        free_post, free_pre = a != 0 and post >= 0, b != 0 and pre >= 0
-        between = ~itself & free_post & free_pre
-        if between.all():
-            self._blocks.setdefault((power, a, b), []).append((post, pre, log_cost))
+    def add(self, power: float, a: float, b: float, post: Array, pre: Array, values: Array) -> None:
+        """Add costs with exponents power * (a, b) between nodes (-1: the ground). ``values`` may be overwritten."""
+        itself = np.flatnonzero(post == pre)
+        free = a != 0 and b != 0 and post.min(initial=0) >= 0 and pre.min(initial=0) >= 0
+        if free and (itself.size == 0 or (a == b and self.log_unit is not None)):
+            values[itself] = 0.0  # self-connections that no rescaling changes
+            self._blocks.setdefault((power, a, b), []).append((post, pre, values))
             return
-        if between.any():
-            kept = post[between], pre[between], log_cost[between]
-            self._blocks.setdefault((power, a, b), []).append(kept)
-        rest = np.flatnonzero(~between)
-        post, pre, log_cost = post[rest], pre[rest], log_cost[rest]
-        itself = (post == pre) & (post >= 0)
         free_post, free_pre = (post >= 0) & (a != 0), (pre >= 0) & (b != 0)
+        between = free_post & free_pre
+        between[itself] = False
+        if (kept := np.flatnonzero(between)).size:
+            self._blocks.setdefault((power, a, b), []).append((post[kept], pre[kept], values[kept]))
+        rest = np.flatnonzero(~between)
+        post, pre, values, free_post, free_pre = (x[rest] for x in (post, pre, values, free_post, free_pre))
+        alone = (post == pre) & (post >= 0)
         # A self-connection moves by λ^(a - b), as one that comes from the ground with that exponent.
         for exponent, mask, node in (
-            (a - b, itself, post),
-            (a, free_post & ~free_pre & ~itself, post),
-            (-b, free_pre & ~free_post & ~itself, pre),
+            (a - b, alone, post),
+            (a, free_post & ~free_pre & ~alone, post),
+            (-b, free_pre & ~free_post & ~alone, pre),
         ):
             if exponent and mask.any():
-                self.add_ground(power, exponent, node[mask], log_cost[mask])
+                logs = values[mask]
+                if self.log_unit is not None:
+                    logs = np.log(logs) + self.log_unit
+                self.add_ground(power, exponent, node[mask], logs)
 
     def add_ground(self, power: float, a: float, node: Array, log_cost: Array) -> None:
         self._grounds.setdefault((power, a), []).append((node, log_cost))
@@ -200,8 +248,9 @@ class _Builder:
     def problem(self) -> Problem:
         blocks, grounds = [], []
         for (power, a, b), synapses in self._blocks.items():
-            post, pre, log_cost = (_joined(parts) for parts in zip(*synapses, strict=True))
-            blocks.append(Block(power, a, b, InMemory.of_synapses(post, pre, log_cost, self.size)))
+            post, pre, values = (_joined(parts) for parts in zip(*synapses, strict=True))
+            store = InMemory.of_synapses(post, pre, values, self.size, self.log_unit)
+            blocks.append(Block(power, a, b, store))
         for (power, a), lists in self._grounds.items():
             node, log_cost = (_joined(parts) for parts in zip(*lists, strict=True))
             grounds.append(Ground(power, a, *_merged_by_node(node, log_cost, self.size)))
@@ -213,22 +262,40 @@ def build(circuit: Circuit, nodes: Nodes, terms: Mapping[str, list[Term]], count
 
     ``counted`` holds a mask for projections of which some synapses are left out.
     """
-    builder = _Builder(nodes.size)
+    log_unit = _common_unit(circuit, terms)
+    builder = _Builder(nodes.size, log_unit)
     for name, terms_here in terms.items():
         projection = circuit.projections[name]
         post, pre = nodes.ends(projection)
         a, b = projection.exponents
         for term in terms_here:
-            log_cost = term.log_of(projection.weight)
+            if log_unit is None:
+                values, absent = term.log_of(projection.weight), -np.inf
+            else:
+                values, absent = term.of(projection.weight, log_unit), 0.0
             if name in counted:
-                log_cost[~counted[name]] = -np.inf
-            present = log_cost > -np.inf
+                values[~counted[name]] = absent
+            present = values > absent
             for exponents, mask in _exponent_groups(a, b, present):
                 if mask is None:
-                    builder.add(term.power, *exponents, post, pre, log_cost)
+                    builder.add(term.power, *exponents, post, pre, values)
                 else:
-                    builder.add(term.power, *exponents, post[mask], pre[mask], log_cost[mask])
+                    here = np.flatnonzero(mask)
+                    builder.add(term.power, *exponents, post[here], pre[here], values[here])
     return builder.problem()
+
+
+def _common_unit(circuit: Circuit, terms: Mapping[str, list[Term]]) -> float | None:
+    """A unit in which all costs are ordinary numbers, at most 1 (its logarithm); None if they span too many decades."""
+    bounds, smallest_power = [], np.inf
+    for name, terms_here in terms.items():
+        for term in terms_here:
+            bound = term.log_bounds(circuit.projections[name].weight)
+            if bound is not None:
+                bounds.append(bound)
+                smallest_power = min(smallest_power, term.power)
+    low, high = min((low for low, _ in bounds), default=0.0), max((high for _, high in bounds), default=0.0)
+    return high if high - low <= WIDE and abs(high) / min(smallest_power, 1.0) <= WIDE else None
 
 
 def _exponent_groups(

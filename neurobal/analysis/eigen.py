@@ -18,7 +18,6 @@ from neurobal.errors import NeurobalError
 from neurobal.potential import Point, Potential
 from neurobal.problem import Problem
 from neurobal.solvers.aggregation import CoarseCorrection, aggregates
-from neurobal.solvers.hessian import ScaledHessian
 
 Array: TypeAlias = np.ndarray
 
@@ -39,25 +38,25 @@ def slowest_modes(problem: Problem) -> tuple[Array, Array]:
     """
     potential = Potential(problem)
     point = potential.at(np.zeros(problem.size))
-    hessian = ScaledHessian(potential, point)
+    root, scaled = _unit_diagonal(potential, point)
     shift = invariant_shift(problem)
     order = np.argsort(problem.labels, kind="stable")
-    couplings = hessian.couplings[order][:, order]  # components are contiguous now
+    couplings = scaled[order][:, order]  # components are contiguous now
     edges = np.searchsorted(problem.labels[order], np.arange(problem.n_components + 1))
     values, modes = np.full(problem.n_components, np.inf), np.zeros(problem.size)
     alone = order[edges[:-1]][np.diff(edges) == 1]  # nodes that only pinned neurons are connected to, or nobody
     alone = alone[problem.connected[alone]]
-    values[problem.labels[alone]] = hessian.root[alone] ** 2
+    values[problem.labels[alone]] = root[alone] ** 2
     modes[alone] = 1.0
     for k in np.flatnonzero(np.diff(edges) > 1):
         nodes = order[edges[k] : edges[k + 1]]
         free = shift[nodes] if shift[nodes].any() else None
         if nodes.size <= LARGEST_DENSE:
             part = couplings[edges[k] : edges[k + 1], edges[k] : edges[k + 1]].toarray()
-            values[k], modes[nodes] = _dense(part, hessian.root[nodes], free)
+            values[k], modes[nodes] = _dense(part, root[nodes], free)
         else:
             values[k], modes[nodes] = _sparse(problem.restricted(problem.labels == k, np.zeros(problem.size))[0], free)
-    stiffest = np.lexsort((hessian.root, problem.labels))[edges[1:] - 1]  # of each component
+    stiffest = np.lexsort((root, problem.labels))[edges[1:] - 1]  # of each component
     _check_balanced(potential, point, values, _relative_to(stiffest, modes, shift, problem.labels))
     return np.log(values) + potential.log_scale, modes
 
@@ -137,13 +136,14 @@ def _dense(couplings: Array, root: Array, free: Array | None) -> tuple[float, Ar
 def _sparse(problem: Problem, free: Array | None) -> tuple[float, Array]:
     """LOBPCG in the variables in which the Hessian has a unit diagonal; with a coarse correction if it is slow."""
     potential = Potential(problem)
-    hessian = ScaledHessian(potential, potential.at(np.zeros(problem.size)))
-    root, shape = hessian.root, (problem.size, problem.size)
+    point = potential.at(np.zeros(problem.size))
+    root, couplings = _unit_diagonal(potential, point)
+    shape = (problem.size, problem.size)
 
     def operator(product: object) -> LinearOperator:
         return LinearOperator(shape, matvec=product, matmat=product, dtype=float)
 
-    stiffness = operator(lambda v: v - hessian.couplings @ v)
+    stiffness = operator(lambda v: v - couplings @ v)
     mass = operator(lambda v: (v.T / root**2).T)
     constraint = None if free is None else (root * free)[:, None]
     vectors = np.random.default_rng(0).normal(size=(problem.size, BLOCK))
@@ -162,17 +162,27 @@ def _sparse(problem: Problem, free: Array | None) -> tuple[float, Array]:
             except (ValueError, linalg.LinAlgError):  # the vectors have become the same, up to rounding
                 break
         mode = vectors[:, 0] / root
-        image = root * (hessian @ (root * mode))
+        image = root * (root * mode - couplings @ (root * mode))
         goal = value = float(mode @ image / (mode @ mode))
         residual = np.linalg.norm(image - value * mode) / (value * np.linalg.norm(mode))
         if residual <= RESIDUAL or (abs(value - last) <= SETTLED * value and residual <= 0.5):
             return value, mode / np.linalg.norm(mode)
         if coarse is None and problem.symmetric:
-            correction = CoarseCorrection(problem, aggregates(hessian))
-            correction.update(hessian)
+            correction = CoarseCorrection(potential, aggregates(potential, point))
+            correction.update(point, root)
             coarse = operator(_columnwise(correction))
         last = value
     raise _not_found(problem.size, goal)
+
+
+def _unit_diagonal(potential: Potential, point: Point) -> tuple[Array, sparse.csr_array]:
+    """``D^½`` and W of the Hessian ``D^½ (1 - W) D^½`` at a point; D is its diagonal, 1 where that is 0."""
+    root = np.sqrt(np.where(point.curvature > 0, point.curvature, 1.0))
+    size = potential.problem.size
+    one_way = sparse.csr_array((size, size))
+    for (block, costs), (s, t) in zip(potential.costs, point.factors, strict=True):
+        one_way = one_way + costs.couplings(block.power**2 * block.a * block.b * s / root, t / root)
+    return root, one_way + one_way.T.tocsr()
 
 
 def _not_found(size: int, bound: float) -> NeurobalError:

@@ -13,95 +13,93 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from neurobal.problem import Problem
-from neurobal.solvers.hessian import ScaledHessian
+from neurobal.potential import Point, Potential
+from neurobal.stores import bands
 
 Array: TypeAlias = np.ndarray
 
-NODES_PER_GROUP = 12
+NODES_PER_GROUP = 25
 FEWEST_GROUPS = 100
-MAX_ROUNDS = 12
-STALLED = 0.95  # a round that leaves more of the groups than this is the last one
-STRONG = 0.3  # relative to the strongest coupling of a node
+COUPLINGS_PER_GROUP = 14  # above which a factorisation fills up; then larger groups are made, up to 4 times as large
+STALLED = 0.9  # a round that leaves more of the groups than this is the last one
+STRONG = 0.5  # relative to the strongest coupling in a node's row
+FOLLOWERS = 6  # that may join a pair in one round
 
 
-def aggregates(hessian: ScaledHessian) -> Array:
-    """A group number for each node, by rounds of pairing nodes that are each other's strongest neighbour.
+def aggregates(potential: Potential, point: Point) -> Array:
+    """A group number for each node, by rounds in which mutual favourites pair up and others join a pair.
 
-    Strength is ``c_ij / √(d_i d_j)``, c the symmetrised costs and d the Hessian's diagonal, summed over groups.
+    Strength is ``k_ij / √(d_i d_j)``, k the couplings in both directions and d the Hessian's diagonal, summed over
+    groups. Only couplings that are strong for their row are looked at.
     """
-    graph = hessian.couplings
-    size = graph.shape[0]
-    degree = hessian.root**2
-    graph = _scaled(_strong(graph), hessian.root)
+    degree = np.where(point.curvature > 0, point.curvature, 1.0)
+    size = degree.size
+    graph = _strong_couplings(potential, point, degree)
     groups = np.arange(size)
     # Equal strengths would leave chains of nodes without a mutual favourite; a little noise decides.
     noise = np.random.default_rng(0)
-    for _ in range(MAX_ROUNDS):
-        count = graph.shape[0]
-        if count <= max(size // NODES_PER_GROUP, FEWEST_GROUPS):
+    goal = max(size // NODES_PER_GROUP, FEWEST_GROUPS)
+    count = size
+    while count > goal or (graph.nnz > COUPLINGS_PER_GROUP * count and count > max(goal // 4, FEWEST_GROUPS)):
+        favourite = _favourites(graph, noise.uniform(0.97, 1.0, count) / np.sqrt(degree))
+        numbers = _joined(favourite)
+        fewer = int(numbers.max()) + 1
+        if fewer > STALLED * count:
             break
-        partner = _favourites(_scaled(graph, noise.uniform(0.99, 1.01, count) / np.sqrt(degree)))
-        mutual = partner[partner] == np.arange(count)
-        leader = np.where(mutual, np.minimum(partner, np.arange(count)), np.arange(count))
-        numbers = (np.cumsum(leader == np.arange(count)) - 1)[leader]
-        if numbers.max() + 1 > STALLED * count:
-            break
+        count = fewer
         groups = numbers[groups]
         degree = np.bincount(numbers, degree)
-        graph = _merged(graph, numbers)
+        graph = _merged(graph, numbers, count)
     return groups
 
 
-def _scaled(graph: sparse.csr_array, factor: Array) -> sparse.csr_array:
-    """``diag(factor) graph diag(factor)``."""
-    values = np.repeat(factor, np.diff(graph.indptr))
-    values *= graph.data
-    values *= factor[graph.indices]
-    return sparse.csr_array((values, graph.indices, graph.indptr), shape=graph.shape)
+def _strong_couplings(potential: Potential, point: Point, degree: Array) -> sparse.csr_array:
+    """The strong couplings of all blocks, added up in both directions."""
+    one_way = bands.added(
+        costs.strong(block.power**2 * block.a * block.b * s, t, degree, STRONG)
+        for (block, costs), (s, t) in zip(potential.costs, point.factors, strict=True)
+    ).astype(np.float32)
+    potential.evaluations += 1
+    return (one_way + one_way.T.tocsr()).tocsr()
 
 
-def _strong(graph: sparse.csr_array) -> sparse.csr_array:
-    """The couplings that are among the strongest of either end: the others never make a pair, but cost time."""
-    lengths = np.diff(graph.indptr)
-    filled = np.flatnonzero(lengths)
-    best = np.zeros(graph.shape[0])
-    best[filled] = np.maximum.reduceat(graph.data, graph.indptr[filled])
-    bar = np.repeat(best, lengths)
-    np.minimum(bar, best[graph.indices], out=bar)
-    bar *= STRONG
-    strong = graph.data >= bar
-    indptr = np.append(0, np.cumsum(strong))[graph.indptr]
-    return sparse.csr_array((graph.data[strong], graph.indices[strong], indptr), shape=graph.shape)
-
-
-def _favourites(strength: sparse.csr_array) -> Array:
-    """The strongest neighbour of each node, itself if there is none."""
-    count = strength.shape[0]
-    lengths = np.diff(strength.indptr)
-    filled = np.flatnonzero(lengths)
-    favourite = np.arange(count)
-    if filled.size:
-        best = np.maximum.reduceat(strength.data, strength.indptr[filled])
-        winners = np.flatnonzero(strength.data == np.repeat(best, lengths[filled]))
-        favourite[np.repeat(np.arange(count), lengths)[winners]] = strength.indices[winners]
+def _favourites(graph: sparse.csr_array, weight: Array) -> Array:
+    """The neighbour of each node to which it is coupled most strongly, itself if it has none."""
+    strength = graph.data * weight[graph.indices]
+    favourite = np.arange(graph.shape[0])
+    best = bands.row_maxima(graph.indptr, strength)
+    winners = np.flatnonzero(strength == np.repeat(best, np.diff(graph.indptr)))
+    favourite[np.searchsorted(graph.indptr, winners, side="right") - 1] = graph.indices[winners]
     return favourite
 
 
-def _merged(graph: sparse.csr_array, numbers: Array) -> sparse.csr_array:
+def _joined(favourite: Array) -> Array:
+    """Numbers of the groups that a round makes: mutual favourites, and those whose favourite is one of such a pair."""
+    me = np.arange(favourite.size)
+    mutual = favourite[favourite] == me
+    leader = np.where(mutual, np.minimum(favourite, me), me)
+    follows = ~mutual & mutual[favourite]
+    follows &= (np.bincount(favourite[follows], minlength=me.size) <= FOLLOWERS)[favourite]
+    leader[follows] = leader[favourite[follows]]
+    numbers: Array = (np.cumsum(leader == me) - 1)[leader]
+    return numbers
+
+
+def _merged(graph: sparse.csr_array, numbers: Array, count: int) -> sparse.csr_array:
     """The graph between groups, without what lies within one."""
-    rows = np.repeat(numbers, np.diff(graph.indptr))
-    columns = numbers[graph.indices]
-    between = rows != columns
-    count = int(numbers.max()) + 1
-    return sparse.csr_array((graph.data[between], (rows[between], columns[between])), shape=(count, count))
+    to_groups = bands.members(np.ones(numbers.size, dtype=graph.dtype), numbers, count)
+    merged = bands.grouped(graph, to_groups, to_groups)
+    between = np.repeat(np.arange(count), np.diff(merged.indptr)) != merged.indices
+    indptr = np.append(0, np.cumsum(between))[merged.indptr]
+    return sparse.csr_array((merged.data[between], merged.indices[between], indptr), shape=merged.shape)
 
 
 class CoarseCorrection:
-    """``r -> Q (Qᵀ H Q)⁻¹ Qᵀ r`` with Q = D^½ P and H the scaled Hessian, refreshed at every Newton step."""
+    """``r -> Q (Qᵀ H Q)⁻¹ Qᵀ r`` with Q = D^½ P and H the scaled Hessian, refreshed on the way."""
 
-    def __init__(self, problem: Problem, groups: Array) -> None:
-        self._groups = groups
+    def __init__(self, potential: Potential, groups: Array) -> None:
+        problem = potential.problem
+        self._potential, self._groups = potential, groups
         self._count = int(groups.max()) + 1
         # In a component without ground a common shift changes nothing: one of its groups stays where it is.
         labels = np.zeros(self._count, dtype=np.int64)
@@ -112,18 +110,21 @@ class CoarseCorrection:
         used[first[~problem.grounded[labels[first]]]] = False
         self._kept = np.flatnonzero(used)
 
-    def update(self, hessian: ScaledHessian) -> None:
-        """Form and factorise the coarse matrix."""
-        self._root = hessian.root
-        couplings = hessian.couplings
-        values = np.repeat(hessian.root, np.diff(couplings.indptr))
-        values *= couplings.data
-        values *= hessian.root[couplings.indices]
-        rows = np.repeat(self._groups, np.diff(couplings.indptr))
-        shape = (self._count, self._count)
-        coarse = sparse.csr_array((values, (rows, self._groups[couplings.indices])), shape=shape)
-        diagonal = np.bincount(self._groups, hessian.root**2, minlength=self._count)
-        matrix = (sparse.diags_array(diagonal) - coarse).tocsr()[self._kept][:, self._kept].tocsc()
+    def update(self, point: Point, root: Array) -> None:
+        """Form and factorise the coarse matrix at ``point``; ``root`` is D^½ there."""
+        potential = self._potential
+        self._root = root
+        one_way = bands.added(
+            costs.grouped(block.power**2 * block.a * block.b * s, t, self._groups, self._count)
+            for (block, costs), (s, t) in zip(potential.costs, point.factors, strict=True)
+        )
+        potential.evaluations += 1
+        one_way.setdiag(0.0)
+        couplings = one_way + one_way.T.tocsr()
+        # Where a = b, row sums are the Hessian's diagonal between groups; the ground adds to it.
+        diagonal = couplings.sum(axis=1)
+        diagonal += np.bincount(self._groups, potential.ground_curvature(point), minlength=self._count)
+        matrix = (sparse.diags_array(diagonal) - couplings).tocsr()[self._kept][:, self._kept].tocsc()
         self._factors = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
 
     def __call__(self, residual: Array) -> Array:

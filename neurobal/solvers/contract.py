@@ -10,13 +10,11 @@ from typing import Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from neurobal.potential import Imbalance, Potential, log_balance
-from neurobal.problem import Problem
+from neurobal.problem import WIDE, Problem
 from neurobal.progress import Progress
 
 Array: TypeAlias = np.ndarray
 
-# Beyond this range of log-costs (130 decades) sums are formed in logarithms.
-WIDE = 300.0
 LARGEST_LOG = math.floor(math.log(sys.float_info.max))  # 709
 
 

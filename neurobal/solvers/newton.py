@@ -16,18 +16,16 @@ from typing import TypeAlias
 import numpy as np
 
 from neurobal.potential import Imbalance, LogPoint, Point, Potential, log_balance
-from neurobal.problem import Problem
+from neurobal.problem import WIDE, Problem
 from neurobal.solvers.aggregation import CoarseCorrection, aggregates
-from neurobal.solvers.contract import WIDE, Monitor, Solution, capped_exp
-from neurobal.solvers.hessian import ScaledHessian
+from neurobal.solvers.contract import Monitor, Solution, capped_exp
 
 Array: TypeAlias = np.ndarray
 
 DEFAULT_STEPS = 100
 WARM_STEPS = 8
 LARGEST_STEP = 4.0  # of one Newton step, in units of the largest exponent
-# A coarse correction costs about this many pairs of mat-vecs; it is worth while where more than that can be saved.
-COARSE_PAYS = 500
+COARSE_PAYS = 60  # a coarse correction is worth while where more iterations than that are left to go
 MAX_LAYERS = 40  # of weak nodes, each far below the last; where they run away there is no end to them
 FAINT = 1e-7  # share of a component's cost below which a node is balanced by itself, at the end
 STALE = 1.0  # logarithmic change of costs after which a coarse correction is formed anew
@@ -37,7 +35,7 @@ BLUR = 1e-13  # of the costs' mass: smaller differences of a cost are rounding
 MAX_HALVINGS = 40  # of a step, until no further descent is possible
 FORCING = 0.3  # a Newton system is solved to this share of the imbalance at most
 MAX_APPROACH = 300  # Osborne steps in logarithms
-WATCH = 25  # conjugate-gradient iterations after which their rate of convergence is trusted
+WATCH = 15  # conjugate-gradient iterations after which one asks, again and again, whether a coarse correction pays
 
 
 @dataclass(frozen=True)
@@ -152,14 +150,12 @@ def _line_search(potential: Potential, point: Point, direction: Array, largest_s
 class _InnerSolver:
     """Newton directions by conjugate gradients, in the variables in which the Hessian has a unit diagonal.
 
-    It starts matrix-free. A system that takes many iterations makes it assemble the Hessian, whose products are
-    cheaper; if the iterations then turn out to be slow, it adds a coarse correction. Later systems start with what
-    earlier ones needed.
+    A product with the Hessian is one pass over the costs. If the iterations turn out to be slow, a coarse correction
+    is added; later systems start with what earlier ones needed.
     """
 
     def __init__(self, problem: Problem, potential: Potential, tol: float) -> None:
         self._problem, self._potential, self._tol = problem, potential, tol
-        self._assembled = False
         self._coarse: CoarseCorrection | None = None
         self._coarse_at = np.zeros(0)
         # Piecewise constant corrections need constants to be slow modes: a = b.
@@ -170,39 +166,38 @@ class _InnerSolver:
         root = np.sqrt(np.where(point.curvature > 0, point.curvature, 1.0))
         total = self._potential.by_component(point.curvature)
         # sqrt(Σ curvature · rᵀ D⁻¹ r) bounds Σ|r|: the imbalance that a residual r would leave, by Cauchy-Schwarz.
-        bound = np.max(np.divide(total, point.mass**2, out=np.zeros_like(total), where=point.mass > 0)) ** 0.5
+        bound = float(np.max(np.divide(total, point.mass**2, out=np.zeros_like(total), where=point.mass > 0)) ** 0.5)
         residual = -point.gradient / root
         goal = max(
-            min(FORCING, imbalance.total) * float(bound) * _dot(residual, residual) ** 0.5,
+            min(FORCING, imbalance.total) * bound * _dot(residual, residual) ** 0.5,
             FORCING * min(self._tol, imbalance.total),
-        ) / float(bound)
+        ) / bound  # fmt: skip
+        factors = [(s / root, t / root) for s, t in point.factors]
+        diagonal = point.curvature / root**2  # 1, or 0 for nodes without costs
+
+        def product(v: Array) -> Array:
+            image = self._potential.coupled(factors, v)
+            return np.subtract(diagonal * v, image, out=image)
+
         search = _ConjugateGradients(residual)
-        if not self._assembled:
-
-            def product(v: Array) -> Array:
-                return self._potential.hessian_product(point, v / root) / root
-
-            search.run(product, goal, WATCH)
-            if search.size <= goal:
-                return search.solution / root
-            self._assembled = True
-        hessian = ScaledHessian(self._potential, point)
         if self._coarse is not None and np.abs(point.h - self._coarse_at).max() * self._problem.slopes()[1] > STALE:
-            self._update_coarse(hessian, point)
-        while True:
-            undecided = self._may_coarsen and self._coarse is None
-            limit = 2 * WATCH if undecided else 10 * WATCH + 2 * self._problem.size
-            rate = search.run(hessian.__matmul__, goal, limit, self._coarse)
-            if not undecided or search.size <= goal:
+            self._update_coarse(point, root)
+        limit = 10 * WATCH + 2 * self._problem.size
+        while self._may_coarsen and self._coarse is None:
+            rate = search.run(product, goal, WATCH)
+            if search.size <= goal or search.steps < WATCH or limit <= 0:
                 return search.solution / root
-            if self._coarse_pays(rate, float(bound) * search.size):
-                self._coarse = CoarseCorrection(self._problem, aggregates(hessian))
-                self._update_coarse(hessian, point)
+            limit -= WATCH
+            if self._coarse_pays(rate, bound * search.size):
+                self._coarse = CoarseCorrection(self._potential, aggregates(self._potential, point))
+                self._update_coarse(point, root)
                 search = _ConjugateGradients(search.residual, search.solution)
+        search.run(product, goal, limit, self._coarse)
+        return search.solution / root
 
-    def _update_coarse(self, hessian: ScaledHessian, point: Point) -> None:
+    def _update_coarse(self, point: Point, root: Array) -> None:
         assert self._coarse is not None
-        self._coarse.update(hessian)
+        self._coarse.update(point, root)
         self._coarse_at = point.h
 
     def _coarse_pays(self, rate: float, now: float) -> bool:
@@ -220,6 +215,7 @@ class _ConjugateGradients:
         self.residual = residual
         self.solution = np.zeros_like(residual) if solution is None else solution
         self.size = _dot(residual, residual) ** 0.5
+        self.steps = 0  # of the last run
         self._along = np.zeros_like(residual)
         self._previous = np.inf
 
@@ -232,6 +228,7 @@ class _ConjugateGradients:
     ) -> float:
         """Improve ``solution`` until |residual| <= goal, in at most ``limit`` steps; returns the rate of late."""
         sizes = [self.size]
+        self.steps = 0
         for _ in range(limit):
             if self.size <= goal:
                 break
@@ -250,6 +247,7 @@ class _ConjugateGradients:
             self.residual -= image
             self.size = _dot(self.residual, self.residual) ** 0.5
             sizes.append(self.size)
+            self.steps += 1
         half = max(len(sizes) // 2, 1)
         return float(np.log(max(sizes[-half], TINY) / max(sizes[-1], TINY)) / half)
 

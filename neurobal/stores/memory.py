@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import TypeAlias
 
 import numpy as np
 from scipy import sparse
 
-from neurobal.logarithms import log_sums
+from neurobal.logarithms import MODERATE, log_sums, positive_range
+from neurobal.stores import bands
 from neurobal.stores.protocol import Choice, Shift
 
 Array: TypeAlias = np.ndarray
 
+THREADS = min(4, os.cpu_count() or 1)
+WORTH_THREADS = 1_000_000  # synapses below which a thread costs more than it saves
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(THREADS, thread_name_prefix="neurobal")
+
 
 class InMemory:
-    """A `SynapseStore` in CSR form, (post, pre)."""
+    """A `SynapseStore` in CSR form, (post, pre).
 
-    def __init__(self, log_cost: sparse.csr_array) -> None:
-        self._matrix = log_cost
+    The matrix holds costs in units of ``exp(log_unit)``, where 0 stands for no cost, or, if ``log_unit`` is None, the
+    logarithms of costs: slower, and without limits.
+    """
+
+    def __init__(self, matrix: sparse.csr_array, log_unit: float | None = None) -> None:
+        self._matrix = matrix
+        self._log_unit = log_unit
 
     @classmethod
-    def of_synapses(cls, post: Array, pre: Array, log_cost: Array, size: int) -> InMemory:
-        """From lists of synapses; several between the same two nodes become one, log(Σ exp)."""
-        return cls(_by_rows(post, pre, log_cost, size))
+    def of_synapses(cls, post: Array, pre: Array, values: Array, size: int, log_unit: float | None = None) -> InMemory:
+        """From lists of synapses; several between the same two nodes become one, with the sum of their costs."""
+        return cls(_by_rows(post, pre, values, size, logarithms=log_unit is None), log_unit)
 
     @property
     def size(self) -> int:
@@ -30,17 +48,27 @@ class InMemory:
 
     @property
     def nnz(self) -> int:
-        return int(self._matrix.nnz)
+        return int(self._matrix.nnz if self._log_unit is None else np.count_nonzero(self._matrix.data))
 
     def log_range(self) -> tuple[float, float]:
-        return float(self._matrix.data.min()), float(self._matrix.data.max())
+        values = self._matrix.data
+        if self._log_unit is None:
+            return float(values.min()), float(values.max())
+        low, high = positive_range(values) or (1.0, 1.0)
+        return math.log(low) + self._log_unit, math.log(high) + self._log_unit
 
     def ends(self) -> tuple[Array, Array]:
+        if self._log_unit is not None:
+            received, sent = InMemoryCosts(self._matrix).sums(np.ones(self.size), np.ones(self.size))
+            return received > 0, sent > 0
         sending = np.zeros(self.size, dtype=bool)
         sending[self._matrix.indices] = True
         return self._counts() > 0, sending
 
     def largest(self, shift: Shift) -> Array:
+        if shift is None and self._log_unit is not None:
+            with np.errstate(divide="ignore"):
+                return np.log(bands.row_maxima(self._matrix.indptr, self._matrix.data)) + self._log_unit
         largest = np.full(self.size, -np.inf)
         filled = np.flatnonzero(self._counts())
         largest[filled] = np.maximum.reduceat(self._shifted(shift), self._matrix.indptr[filled])
@@ -51,6 +79,12 @@ class InMemory:
         return log_sums(self._post(), logs, self.size), log_sums(self._matrix.indices, logs, self.size)
 
     def costs(self, shift: Shift, log_unit: Array | float) -> InMemoryCosts:
+        if self._log_unit is not None:
+            # One factor a node instead of one exponential a synapse, where it is in range.
+            left = (0.0 if shift is None else shift[0]) + self._log_unit - np.asarray(log_unit)
+            right = 0.0 if shift is None else shift[1]
+            if max(np.abs(left).max(), np.abs(right).max()) <= MODERATE:
+                return InMemoryCosts(self._matrix, np.exp(left), np.exp(right))
         if np.ndim(log_unit) == 0:
             numbers = self._shifted(shift) - log_unit
         else:
@@ -67,15 +101,20 @@ class InMemory:
         return bool(np.any(choice(self._post(), self._matrix.indices)))
 
     def filtered(self, choice: Choice) -> InMemory:
-        post, pre, log_cost = self.entries()
-        keep = choice(post, pre)
-        return InMemory.of_synapses(post[keep], pre[keep], log_cost[keep], self.size)
+        post, pre = self._post(), self._matrix.indices
+        keep = np.flatnonzero(choice(post, pre))
+        values = self._matrix.data[keep]
+        return InMemory.of_synapses(post[keep], pre[keep], values, self.size, self._log_unit)
 
     def structure(self) -> sparse.csr_array:
         return self._matrix
 
     def entries(self) -> tuple[Array, Array, Array]:
-        return self._post(), self._matrix.indices, self._matrix.data
+        post, pre, logs = self._post(), self._matrix.indices, self._logs()
+        if self._log_unit is not None and not self._matrix.data.all():
+            there = np.flatnonzero(self._matrix.data)
+            return post[there], pre[there], logs[there]
+        return post, pre, logs
 
     def _counts(self) -> Array:
         return np.diff(self._matrix.indptr)
@@ -83,12 +122,20 @@ class InMemory:
     def _post(self) -> Array:
         return np.repeat(np.arange(self.size, dtype=np.int32), self._counts())
 
+    def _logs(self) -> Array:
+        if self._log_unit is None:
+            return self._matrix.data
+        with np.errstate(divide="ignore"):
+            logs = np.log(self._matrix.data)
+        logs += self._log_unit
+        return logs
+
     def _shifted(self, shift: Shift) -> Array:
         if shift is None:
-            return self._matrix.data
+            return self._logs()
         logs = np.repeat(shift[0], self._counts())
         logs += shift[1][self._matrix.indices]
-        logs += self._matrix.data
+        logs += self._logs()
         return logs
 
     def _like(self, values: Array) -> sparse.csr_array:
@@ -96,31 +143,65 @@ class InMemory:
 
 
 class InMemoryCosts:
-    """`ShiftedCosts` in CSR form."""
+    """`ShiftedCosts`: ``left[post] matrix right[pre]``, where a factor 1 stands for ones everywhere.
 
-    def __init__(self, costs: sparse.csr_array) -> None:
-        self._matrix = costs
-        self._transposed = costs.T  # SciPy makes a new object at each `.T`: keep it
+    A pass over many synapses is shared among threads, in bands of rows (SciPy's products release the interpreter lock).
+    """
+
+    def __init__(self, matrix: sparse.csr_array, left: Array | float = 1.0, right: Array | float = 1.0) -> None:
+        self._matrix = matrix
+        self._left, self._right = left, right
+        self._plain = bool(np.all(np.asarray(left) == 1) and np.all(np.asarray(right) == 1))
+        share = matrix.nnz // THREADS + 1 if matrix.nnz >= WORTH_THREADS else matrix.nnz + 1
+        # SciPy makes a new object at each `.T`: keep it.
+        self._bands = [(rows, band, band.T) for rows, band in bands.bands(matrix, share)]
 
     def sums(self, t: Array, s: Array) -> tuple[Array, Array]:
-        return self._matrix @ t, self._transposed @ s
+        if not self._plain:
+            t, s = t * self._right, s * self._left
+        if len(self._bands) == 1:
+            _, matrix, transposed = self._bands[0]
+            received, sent = matrix @ t, transposed @ s
+        else:
+            parts = list(_pool().map(lambda part: (part[1] @ t, part[2] @ s[part[0]]), self._bands))
+            received = np.concatenate([part[0] for part in parts])
+            sent = parts[0][1]
+            for _, more in parts[1:]:
+                sent += more
+        if not self._plain:
+            received *= self._left
+            sent *= self._right
+        return received, sent
+
+    def strong(self, left: Array, right: Array, degree: Array, share: float) -> sparse.csr_array:
+        left, right, root = left * self._left, right * self._right, np.sqrt(degree)
+        return sparse.vstack(
+            [bands.strong(band, left[rows], right, root, share) for rows, band in bands.bands(self._matrix)], "csr"
+        )
+
+    def grouped(self, left: Array, right: Array, groups: Array, count: int) -> sparse.csr_array:
+        left, to_groups = left * self._left, bands.members(right * self._right, groups, count)
+        return bands.added(
+            bands.grouped(band, bands.members(left[rows], groups[rows], count), to_groups)
+            for rows, band in bands.bands(self._matrix)
+        )
 
     def couplings(self, left: Array, right: Array) -> sparse.csr_array:
+        """``left[post] c right[pre]`` as a (post, pre) matrix."""
         matrix = self._matrix
-        values = np.repeat(left, np.diff(matrix.indptr))
+        values = np.repeat(left * self._left, np.diff(matrix.indptr))
         values *= matrix.data
-        values *= right[matrix.indices]
+        values *= (right * self._right)[matrix.indices]
         return sparse.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _by_rows(post: Array, pre: Array, log_cost: Array, size: int) -> sparse.csr_array:
+def _by_rows(post: Array, pre: Array, values: Array, size: int, *, logarithms: bool) -> sparse.csr_array:
     if post.size and np.any(post[1:] < post[:-1]):
         order = np.argsort(post, kind="stable")
-        post, pre, log_cost = post[order], pre[order], log_cost[order]
-    indptr = np.zeros(size + 1, dtype=np.int32 if post.size < 2**31 else np.int64)
-    np.cumsum(np.bincount(post, minlength=size), out=indptr[1:])
+        post, pre, values = post[order], pre[order], values[order]
+    indptr = _starts(post, size)
     # SciPy sorts in place, and these arrays may belong to the circuit.
-    matrix = sparse.csr_array((log_cost, pre, indptr), shape=(size, size))
+    matrix = sparse.csr_array((values, pre, indptr), shape=(size, size))
     if not matrix.has_sorted_indices:
         matrix = matrix.sorted_indices()
     if matrix.has_canonical_format:
@@ -128,6 +209,11 @@ def _by_rows(post: Array, pre: Array, log_cost: Array, size: int) -> sparse.csr_
     first = np.ones(post.size, dtype=bool)
     first[1:] = (post[1:] != post[:-1]) | (matrix.indices[1:] != matrix.indices[:-1])
     starts = np.flatnonzero(first)
-    np.cumsum(np.bincount(post[starts], minlength=size), out=indptr[1:])
-    merged = np.logaddexp.reduceat(matrix.data, starts)
-    return sparse.csr_array((merged, matrix.indices[starts], indptr), shape=(size, size))
+    merged = (np.logaddexp if logarithms else np.add).reduceat(matrix.data, starts)
+    return sparse.csr_array((merged, matrix.indices[starts], _starts(post[starts], size)), shape=(size, size))
+
+
+def _starts(post: Array, size: int) -> Array:
+    """Where each row begins, of synapses in the order of their rows."""
+    rows = np.arange(size + 1, dtype=post.dtype)
+    return np.searchsorted(post, rows).astype(np.int32 if post.size < 2**31 else np.int64)

@@ -1,9 +1,9 @@
 """What the problem, its existence theory and the solvers ask of the place where the costs of synapses live.
 
-A store holds ``log c_e`` of synapses between free nodes; all of its synapses have the same power and exponents.
+A store holds the costs c_e of synapses between free nodes; all of its synapses have the same power and exponents.
 Matrices and index pointers are its own business; who has to see single synapses asks for `SynapseStore.entries`, which
 only a store in memory has. `ShiftedCosts` are the costs as numbers; one pass over them gives both the sums over
-incoming and those over outgoing synapses.
+incoming and those over outgoing synapses, and that is all that an iteration of a solver needs.
 """
 
 from __future__ import annotations
@@ -27,13 +27,19 @@ class ShiftedCosts(Protocol):
     def sums(self, t: Array, s: Array) -> tuple[Array, Array]:
         """``Σ_pre c t[pre]`` per postsynaptic and ``Σ_post c s[post]`` per presynaptic node, in one pass."""
 
-    def couplings(self, left: Array, right: Array) -> sparse.csr_array:
-        """``left[post] c right[pre]`` as a (post, pre) matrix."""
+    def strong(self, left: Array, right: Array, degree: Array, share: float) -> sparse.csr_array:
+        """Of the couplings ``x = left[post] c right[pre]``, a (post, pre) matrix, those that are strong for their row.
+
+        These are the ones whose ``x / √degree[pre]`` is at least ``share`` of the largest in the row.
+        """
+
+    def grouped(self, left: Array, right: Array, groups: Array, count: int) -> sparse.csr_array:
+        """The couplings ``left[post] c right[pre]`` added up between ``count`` groups of nodes."""
 
 
 class SynapseStore(Protocol):
-    """The log-costs of synapses between ``size`` nodes; ``nnz`` is their number, synapses between the same two nodes
-    counted once.
+    """The costs of synapses between ``size`` nodes; ``nnz`` is their number, where possible with those between the
+    same two nodes counted once.
     """
 
     @property
@@ -42,7 +48,7 @@ class SynapseStore(Protocol):
 
     @property
     def nnz(self) -> int:
-        """The number of synapses."""
+        """The number of synapses that have a cost."""
 
     def log_range(self) -> tuple[float, float]:
         """The smallest and the largest log-cost."""
@@ -69,7 +75,7 @@ class SynapseStore(Protocol):
         """The synapses of which ``choice`` is true."""
 
     def structure(self) -> sparse.csr_array:
-        """Who receives from whom, as a (post, pre) matrix whose values mean nothing."""
+        """Who receives from whom, as a (post, pre) matrix whose values mean nothing. In memory only."""
 
     def entries(self) -> tuple[Array, Array, Array]:
         """Postsynaptic nodes, presynaptic nodes and log-costs, one entry a synapse. In memory only.
