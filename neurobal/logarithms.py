@@ -60,11 +60,11 @@ def rescaled(values: Array, gain: Array, post: Array, loss: Array, pre: Array, *
     """
     result = np.empty_like(values)
     moderate = not dyadic and max(np.abs(gain).max(initial=0), np.abs(loss).max(initial=0)) <= MODERATE
-    up, down = (np.exp(gain), np.exp(-loss)) if moderate else (gain, loss)
+    up, down = (np.exp(gain), np.exp(loss)) if moderate else (gain, loss)
     for piece in pieces(values.size):
         factor = up[post[piece]]
-        if moderate:  # one exponential a neuron
-            factor *= down[pre[piece]]
+        if moderate:  # one exponential a neuron; a synapse whose ends move alike keeps its weight, bit by bit
+            factor /= down[pre[piece]]
             with np.errstate(over="ignore", under="ignore"):
                 np.multiply(values[piece], factor, out=result[piece], casting="unsafe")
         else:

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+from scipy import sparse
 
 from neurobal.logarithms import log_sums
 from neurobal.problem import Block, Ground, Problem
-from neurobal.stores import Shift
+from neurobal.stores import Shift, bands
 
 Array: TypeAlias = np.ndarray
 
@@ -147,6 +148,31 @@ class Potential:
             total = received if total is None else np.add(total, received, out=total)
         self.evaluations += bool(self.costs)
         return np.zeros_like(v) if total is None else total
+
+    def couplings(self, factors: list[tuple[Array, Array]], degree: Array, share: float) -> sparse.csr_array:
+        """The couplings K of `coupled` as a (post, pre) matrix: those that are strong for their row.
+
+        These have ``k / √degree[pre]`` of at least ``share`` of the largest in the row; with a share of 0, all of them.
+        """
+        self.evaluations += bool(self.costs)
+        return bands.added(
+            (
+                costs.strong(block.power**2 * block.a * block.b * s, t, degree, share)
+                for (block, costs), (s, t) in zip(self.costs, factors, strict=True)
+            ),
+            self.problem.size,
+        )
+
+    def couplings_between(self, factors: list[tuple[Array, Array]], groups: Array, count: int) -> sparse.csr_array:
+        """The couplings K of `coupled` added up between groups of nodes."""
+        self.evaluations += bool(self.costs)
+        return bands.added(
+            (
+                costs.grouped(block.power**2 * block.a * block.b * s, t, groups, count)
+                for (block, costs), (s, t) in zip(self.costs, factors, strict=True)
+            ),
+            count,
+        )
 
     def ground_curvature(self, point: Point) -> Array:
         """What costs between a node and the ground add to the Hessian's diagonal."""

@@ -182,17 +182,12 @@ class InMemoryCosts:
     def grouped(self, left: Array, right: Array, groups: Array, count: int) -> sparse.csr_array:
         left, to_groups = left * self._left, bands.members(right * self._right, groups, count)
         return bands.added(
-            bands.grouped(band, bands.members(left[rows], groups[rows], count), to_groups)
-            for rows, band in bands.bands(self._matrix)
+            (
+                bands.grouped(band, bands.members(left[rows], groups[rows], count), to_groups)
+                for rows, band in bands.bands(self._matrix)
+            ),
+            count,
         )
-
-    def couplings(self, left: Array, right: Array) -> sparse.csr_array:
-        """``left[post] c right[pre]`` as a (post, pre) matrix."""
-        matrix = self._matrix
-        values = np.repeat(left * self._left, np.diff(matrix.indptr))
-        values *= matrix.data
-        values *= (right * self._right)[matrix.indices]
-        return sparse.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _by_rows(post: Array, pre: Array, values: Array, size: int, *, logarithms: bool) -> sparse.csr_array:
