@@ -1,4 +1,4 @@
-"""Factors and sums of numbers that only their logarithms can hold, and rescaling by them."""
+"""Factors and sums of numbers that only their logarithms can hold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 Array: TypeAlias = np.ndarray
 
 PIECE = 1 << 17  # entries that are worked on at a time, so that temporary arrays stay in the processor's cache
-MODERATE = 300.0  # the exponential of a sum of two such logarithms is an ordinary number
 
 
 def log_sums(index: Array, log_values: Array, size: int) -> Array:
@@ -51,23 +50,3 @@ def positive_range(values: Array) -> tuple[float, float] | None:
             smallest = sizes.min(initial=math.inf, where=sizes > 0)
         low, high = min(low, float(smallest)), max(high, float(sizes.max()))
     return (low, high) if high > 0 else None
-
-
-def rescaled(values: Array, gain: Array, post: Array, loss: Array, pre: Array, *, dyadic: bool) -> Array:
-    """``values * exp(gain[post] - loss[pre])`` in the dtype of ``values``; exact where ``dyadic``.
-
-    ``values``, ``post`` and ``pre`` have one entry a synapse, ``gain`` and ``loss`` one a neuron.
-    """
-    result = np.empty_like(values)
-    moderate = not dyadic and max(np.abs(gain).max(initial=0), np.abs(loss).max(initial=0)) <= MODERATE
-    up, down = (np.exp(gain), np.exp(loss)) if moderate else (gain, loss)
-    for piece in pieces(values.size):
-        factor = up[post[piece]]
-        if moderate:  # one exponential a neuron; a synapse whose ends move alike keeps its weight, bit by bit
-            factor /= down[pre[piece]]
-            with np.errstate(over="ignore", under="ignore"):
-                np.multiply(values[piece], factor, out=result[piece], casting="unsafe")
-        else:
-            factor -= down[pre[piece]]
-            result[piece] = multiplied(values[piece], factor, dyadic=dyadic)
-    return result

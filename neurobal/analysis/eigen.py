@@ -178,7 +178,7 @@ def _sparse(problem: Problem, free: Array | None) -> tuple[float, Array]:
 def _unit_diagonal(potential: Potential, point: Point) -> tuple[Array, sparse.csr_array]:
     """``D^½`` and W of the Hessian ``D^½ (1 - W) D^½`` at a point; D is its diagonal, 1 where that is 0."""
     root = np.sqrt(np.where(point.curvature > 0, point.curvature, 1.0))
-    one_way = potential.couplings([(s / root, t / root) for s, t in point.factors], root, 0.0)
+    one_way = potential.couplings([(s / root, t / root) for s, t in potential.coupling_factors(point)], root, 0.0)
     return root, one_way + one_way.T.tocsr()
 
 

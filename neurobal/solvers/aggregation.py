@@ -55,7 +55,7 @@ def aggregates(potential: Potential, point: Point) -> Array:
 
 def _strong_couplings(potential: Potential, point: Point, degree: Array) -> sparse.csr_array:
     """The strong couplings of all blocks, added up in both directions."""
-    one_way = potential.couplings(point.factors, degree, STRONG).astype(np.float32)
+    one_way = potential.couplings(potential.coupling_factors(point), degree, STRONG).astype(np.float32)
     return (one_way + one_way.T.tocsr()).tocsr()
 
 
@@ -110,7 +110,7 @@ class CoarseCorrection:
         """Form and factorise the coarse matrix at ``point``; ``root`` is D^½ there."""
         potential = self._potential
         self._root = root
-        one_way = potential.couplings_between(point.factors, self._groups, self._count)
+        one_way = potential.couplings_between(potential.coupling_factors(point), self._groups, self._count)
         one_way.setdiag(0.0)
         couplings = one_way + one_way.T.tocsr()
         # Where a = b, row sums are the Hessian's diagonal between groups; the ground adds to it.

@@ -73,5 +73,5 @@ class Flow:
 
 def _hessian(potential: Potential, point: Point) -> sparse.csc_array:
     """``Aᵀ diag(c) A``: for a = b = 1 and one power p² times the Laplacian of the symmetrised costs."""
-    one_way = potential.couplings(point.factors, np.ones(point.h.size), 0.0)
+    one_way = potential.couplings(potential.coupling_factors(point), np.ones(point.h.size), 0.0)
     return (sparse.diags_array(point.curvature) - one_way - one_way.T).tocsc()

@@ -172,12 +172,11 @@ class _InnerSolver:
             min(FORCING, imbalance.total) * bound * _dot(residual, residual) ** 0.5,
             FORCING * min(self._tol, imbalance.total),
         ) / bound  # fmt: skip
-        factors = [(s / root, t / root) for s, t in point.factors]
-        diagonal = point.curvature / root**2  # 1, or 0 for nodes without costs
+        factors = [(s / root, t / root) for s, t in self._potential.coupling_factors(point)]
 
-        def product(v: Array) -> Array:
+        def product(v: Array) -> Array:  # of nodes without costs, too: they have no residual
             image = self._potential.coupled(factors, v)
-            return np.subtract(diagonal * v, image, out=image)
+            return np.subtract(v, image, out=image)
 
         search = _ConjugateGradients(residual)
         if self._coarse is not None and np.abs(point.h - self._coarse_at).max() * self._problem.slopes()[1] > STALE:

@@ -11,14 +11,16 @@ from typing import TypeAlias
 import numpy as np
 from scipy import sparse
 
-from neurobal.logarithms import MODERATE, log_sums, positive_range
+from neurobal.logarithms import log_sums, positive_range
 from neurobal.stores import bands
 from neurobal.stores.protocol import Choice, Shift
 
 Array: TypeAlias = np.ndarray
 
+MODERATE = 300.0  # a factor e^300 on a node's costs leaves room for as much again
 THREADS = min(4, os.cpu_count() or 1)
 WORTH_THREADS = 1_000_000  # synapses below which a thread costs more than it saves
+DENSE = 0.5  # share of all pairs of nodes that are connected from which on products with a dense array are faster
 
 
 @cache
@@ -152,26 +154,31 @@ class InMemoryCosts:
         self._matrix = matrix
         self._left, self._right = left, right
         self._plain = bool(np.all(np.asarray(left) == 1) and np.all(np.asarray(right) == 1))
+        self._dense = matrix.toarray() if matrix.nnz > DENSE * matrix.shape[0] * matrix.shape[1] else None
         share = matrix.nnz // THREADS + 1 if matrix.nnz >= WORTH_THREADS else matrix.nnz + 1
         # SciPy makes a new object at each `.T`: keep it.
         self._bands = [(rows, band, band.T) for rows, band in bands.bands(matrix, share)]
 
     def sums(self, t: Array, s: Array) -> tuple[Array, Array]:
-        if not self._plain:
-            t, s = t * self._right, s * self._left
+        if self._plain:
+            return self._products(t, s)
+        received, sent = self._products(t * self._right, s * self._left)
+        received *= self._left
+        sent *= self._right
+        return received, sent
+
+    def _products(self, t: Array, s: Array) -> tuple[Array, Array]:
+        if self._dense is not None:
+            # Without BLAS: its threads wait for each other on a busy machine.
+            return np.einsum("ij,j->i", self._dense, t), np.einsum("ij,i->j", self._dense, s)
         if len(self._bands) == 1:
             _, matrix, transposed = self._bands[0]
-            received, sent = matrix @ t, transposed @ s
-        else:
-            parts = list(_pool().map(lambda part: (part[1] @ t, part[2] @ s[part[0]]), self._bands))
-            received = np.concatenate([part[0] for part in parts])
-            sent = parts[0][1]
-            for _, more in parts[1:]:
-                sent += more
-        if not self._plain:
-            received *= self._left
-            sent *= self._right
-        return received, sent
+            return matrix @ t, transposed @ s
+        parts = list(_pool().map(lambda part: (part[1] @ t, part[2] @ s[part[0]]), self._bands))
+        sent = parts[0][1]
+        for _, more in parts[1:]:
+            sent += more
+        return np.concatenate([part[0] for part in parts]), sent
 
     def strong(self, left: Array, right: Array, degree: Array, share: float) -> sparse.csr_array:
         left, right, root = left * self._left, right * self._right, np.sqrt(degree)
