@@ -133,7 +133,7 @@ class Potential:
         return Point(h, incoming, outgoing, curvature, cost, mass, factors)
 
     def coupling_factors(self, point: Point) -> Factors:
-        """``(s, t)`` of each block such that the Hessian is ``D - K - Kᵀ`` with couplings ``K = Σ s[post] c t[pre]``."""
+        """``(s, t)`` of each block: the Hessian is ``D - K - Kᵀ`` with couplings ``K = Σ s[post] c t[pre]``."""
         return [
             (block.power**2 * block.a * block.b * s, t)
             for (block, _), (s, t) in zip(self.costs, point.factors, strict=True)

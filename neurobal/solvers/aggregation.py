@@ -18,7 +18,7 @@ from neurobal.stores import bands
 
 Array: TypeAlias = np.ndarray
 
-NODES_PER_GROUP = 25
+NODES_PER_GROUP = 18
 FEWEST_GROUPS = 100
 COUPLINGS_PER_GROUP = 14  # above which a factorisation fills up; then larger groups are made, up to 4 times as large
 STALLED = 0.9  # a round that leaves more of the groups than this is the last one
@@ -109,7 +109,8 @@ class CoarseCorrection:
     def update(self, point: Point, root: Array) -> None:
         """Form and factorise the coarse matrix at ``point``; ``root`` is D^½ there."""
         potential = self._potential
-        self._root = root
+        self._members = bands.members(root, self._groups, self._count)
+        self._sums = self._members.T
         one_way = potential.couplings_between(potential.coupling_factors(point), self._groups, self._count)
         one_way.setdiag(0.0)
         couplings = one_way + one_way.T.tocsr()
@@ -121,6 +122,6 @@ class CoarseCorrection:
 
     def __call__(self, residual: Array) -> Array:
         coarse = np.zeros(self._count)
-        sums = np.bincount(self._groups, self._root * residual, minlength=self._count)
-        coarse[self._kept] = self._factors.solve(sums[self._kept])
-        return self._root * coarse[self._groups]
+        coarse[self._kept] = self._factors.solve((self._sums @ residual)[self._kept])
+        correction: Array = self._members @ coarse
+        return correction

@@ -63,7 +63,8 @@ def strong(costs: sparse.csr_array, left: Array, right: Array, root: Array, shar
 
 def members(values: Array, groups: Array, count: int) -> sparse.csr_array:
     """The matrix that spreads values over groups: ``values[k]`` in row k and column ``groups[k]``."""
-    return sparse.csr_array((values, groups, np.arange(groups.size + 1)), shape=(groups.size, count))
+    ends = np.arange(groups.size + 1, dtype=np.int32)
+    return sparse.csr_array((values, groups.astype(np.int32, copy=False), ends), shape=(groups.size, count))
 
 
 def grouped(costs: sparse.csr_array, left: sparse.csr_array, right: sparse.csr_array) -> sparse.csr_array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeAlias
@@ -20,6 +21,7 @@ Array: TypeAlias = np.ndarray
 MODERATE = 300.0  # a factor e^300 on a node's costs leaves room for as much again
 THREADS = min(4, os.cpu_count() or 1)
 WORTH_THREADS = 1_000_000  # synapses below which a thread costs more than it saves
+FEW_LOST = 0.8  # share of synapses that remain from which on those left out cost less as zeros than a new matrix
 DENSE = 0.5  # share of all pairs of nodes that are connected from which on products with a dense array are faster
 
 
@@ -31,13 +33,15 @@ def _pool() -> ThreadPoolExecutor:
 class InMemory:
     """A `SynapseStore` in CSR form, (post, pre).
 
-    The matrix holds costs in units of ``exp(log_unit)``, where 0 stands for no cost, or, if ``log_unit`` is None, the
-    logarithms of costs: slower, and without limits.
+    The matrix holds costs in units of ``exp(log_unit)``, where 0 stands for no cost (as of self-connections), or, if
+    ``log_unit`` is None, the logarithms of costs: slower, and without limits.
     """
 
-    def __init__(self, matrix: sparse.csr_array, log_unit: float | None = None) -> None:
+    def __init__(self, matrix: sparse.csr_array, log_unit: float | None = None, *, with_absent: bool = False) -> None:
+        """``with_absent``: zeros in the matrix stand between nodes that no cost may connect."""
         self._matrix = matrix
         self._log_unit = log_unit
+        self._with_absent = with_absent
 
     @classmethod
     def of_synapses(cls, post: Array, pre: Array, values: Array, size: int, log_unit: float | None = None) -> InMemory:
@@ -100,16 +104,24 @@ class InMemory:
         return float(sums.min()), float(sums.max())
 
     def any(self, choice: Choice) -> bool:
-        return bool(np.any(choice(self._post(), self._matrix.indices)))
+        return any(bool(np.any(choice(post, pre))) for _, post, pre in self._in_bands())
 
     def filtered(self, choice: Choice) -> InMemory:
-        post, pre = self._post(), self._matrix.indices
-        keep = np.flatnonzero(choice(post, pre))
-        values = self._matrix.data[keep]
-        return InMemory.of_synapses(post[keep], pre[keep], values, self.size, self._log_unit)
+        keep = np.empty(self._matrix.nnz, dtype=bool)
+        for entries, post, pre in self._in_bands():
+            keep[entries] = choice(post, pre)
+        if self._log_unit is not None and np.count_nonzero(keep) > FEW_LOST * keep.size:
+            return InMemory(self._like(self._matrix.data * keep), self._log_unit, with_absent=True)
+        kept = np.flatnonzero(keep)
+        post, pre, values = self._post()[kept], self._matrix.indices[kept], self._matrix.data[kept]
+        return InMemory.of_synapses(post, pre, values, self.size, self._log_unit)
 
     def structure(self) -> sparse.csr_array:
-        return self._matrix
+        if not self._with_absent:
+            return self._matrix
+        structure = self._matrix.copy()
+        structure.eliminate_zeros()
+        return structure
 
     def entries(self) -> tuple[Array, Array, Array]:
         post, pre, logs = self._post(), self._matrix.indices, self._logs()
@@ -117,6 +129,14 @@ class InMemory:
             there = np.flatnonzero(self._matrix.data)
             return post[there], pre[there], logs[there]
         return post, pre, logs
+
+    def _in_bands(self) -> Iterator[tuple[slice, Array, Array]]:
+        """Which entries they are, and their postsynaptic and presynaptic nodes, band by band."""
+        indptr, indices = self._matrix.indptr, self._matrix.indices
+        for first, last in bands.cuts(indptr):
+            post = np.repeat(np.arange(first, last, dtype=np.int32), np.diff(indptr[first : last + 1]))
+            entries = slice(int(indptr[first]), int(indptr[last]))
+            yield entries, post, indices[entries]
 
     def _counts(self) -> Array:
         return np.diff(self._matrix.indptr)
