@@ -378,6 +378,13 @@ def test_how_it_is_written_does_not_matter() -> None:
     assert nb.verify(before, build(cells=other_order)).preserved is False
 
 
+def test_values_that_are_stored_each_step_are_no_difference() -> None:
+    """Brian2 counts what computes them."""
+    cells = "dx/dt = (I - x)/(10*ms) : 1\nI : 1\ny = 2*x : 1 (constant over dt)"
+    network = small(cells)
+    assert nb.verify(nb.as_circuit(network), small(cells)).preserved
+
+
 def test_functions_are_compared() -> None:
     def network(gain: Callable[[Any], Any]) -> Network:
         start_scope()
