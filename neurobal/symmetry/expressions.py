@@ -281,12 +281,9 @@ class Walker:
 
 def product(left: Value, right: Value) -> Value:
     """How a product moves."""
-    if Free.ZERO in (left, right):
-        return Free.ZERO
-    if Free.INFINITE in (left, right):
-        return Free.INFINITE
-    assert isinstance(left, Form) and isinstance(right, Form)
-    return left + right
+    if isinstance(left, Form) and isinstance(right, Form):
+        return left + right
+    return Free.ZERO if Free.ZERO in (left, right) else Free.INFINITE
 
 
 def inverse(value: Value) -> Value:
