@@ -99,15 +99,17 @@ class InMemory:
         return InMemoryCosts(self._like(np.exp(numbers, out=numbers)))
 
     def extremes(self, left: Array, right: Array) -> tuple[float, float]:
-        sums = np.repeat(left, self._counts())
-        sums += right[self._matrix.indices]
-        return float(sums.min()), float(sums.max())
+        low, high = np.inf, -np.inf
+        for _, post, pre in self._in_bands():
+            sums = left[post] + right[pre]
+            low, high = min(low, float(sums.min(initial=np.inf))), max(high, float(sums.max(initial=-np.inf)))
+        return low, high
 
     def any(self, choice: Choice) -> bool:
         return any(bool(np.any(choice(post, pre))) for _, post, pre in self._in_bands())
 
     def filtered(self, choice: Choice) -> InMemory:
-        keep = np.empty(self._matrix.nnz, dtype=bool)
+        keep = np.zeros(self._matrix.nnz, dtype=bool)
         for entries, post, pre in self._in_bands():
             keep[entries] = choice(post, pre)
         if self._log_unit is not None and np.count_nonzero(keep) > FEW_LOST * keep.size:
@@ -130,13 +132,17 @@ class InMemory:
             return post[there], pre[there], logs[there]
         return post, pre, logs
 
-    def _in_bands(self) -> Iterator[tuple[slice, Array, Array]]:
-        """Which entries they are, and their postsynaptic and presynaptic nodes, band by band."""
+    def _in_bands(self) -> Iterator[tuple[slice | Array, Array, Array]]:
+        """Band by band which entries of the matrix synapses are, their postsynaptic and their presynaptic nodes."""
         indptr, indices = self._matrix.indptr, self._matrix.indices
         for first, last in bands.cuts(indptr):
             post = np.repeat(np.arange(first, last, dtype=np.int32), np.diff(indptr[first : last + 1]))
             entries = slice(int(indptr[first]), int(indptr[last]))
-            yield entries, post, indices[entries]
+            if self._with_absent:
+                there = np.flatnonzero(self._matrix.data[entries])
+                yield there + entries.start, post[there], indices[entries][there]
+            else:
+                yield entries, post, indices[entries]
 
     def _counts(self) -> Array:
         return np.diff(self._matrix.indptr)

@@ -94,6 +94,25 @@ def test_choices(store: SynapseStore, dense: np.ndarray, rng: np.random.Generato
     assert np.allclose(upper.costs(None, 0.0).sums(np.ones(SIZE), np.ones(SIZE))[0], np.triu(dense, 1).sum(axis=1))
 
 
+@pytest.mark.parametrize("few", [0.0, 1.0])
+def test_what_was_left_out_is_not_seen_again(
+    store: SynapseStore, dense: np.ndarray, few: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "FEW_LOST", few)  # as zeros, or not at all
+    rest, remaining = store.filtered(lambda post, pre: (post != 2) | (pre != 1)), dense.copy()
+    assert remaining[2, 1] > 0
+    remaining[2, 1] = 0.0
+    assert not rest.any(lambda post, pre: (post == 2) & (pre == 1))
+    assert rest.nnz == np.count_nonzero(remaining) and rest.structure().nnz <= rest.nnz + 1  # a self-connection
+    ends = np.eye(SIZE)
+    assert rest.extremes(ends[2], ends[1])[1] == 1.0 and store.extremes(ends[2], ends[1])[1] == 2.0
+    post, pre, log_cost = rest.entries()
+    assert np.allclose(np.exp(log_cost), remaining[post, pre]) and post.size == np.count_nonzero(remaining)
+    assert np.array_equal(rest.ends()[0], remaining.any(axis=1))
+    again = rest.filtered(lambda post, pre: post != 0)
+    assert again.nnz == np.count_nonzero(remaining[1:])
+
+
 def test_shifts_beyond_the_range_of_a_factor(synapses: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     """Factors e^500 and e^-500 of a node's incoming and outgoing costs make ordinary numbers together."""
     post, pre, log_cost = synapses
