@@ -20,12 +20,11 @@ def where(wanted: Array, ids: Array | None, order: Array | None, size: int) -> A
     ``order`` is the `sorted_order` of ``ids``.
     """
     places = np.full(len(wanted), -1, dtype=np.int32)
+    comparable, values = of_type(wanted, np.dtype(np.int64) if ids is None else ids.dtype)
     if ids is None:
-        if wanted.dtype.kind in "iu":
-            known = (wanted >= 0) & (wanted < size)
-            places[known] = wanted[known]
+        inside = (values >= 0) & (values < size)
+        places[np.flatnonzero(comparable)[inside]] = values[inside]
         return places
-    comparable, values = of_type(wanted, ids.dtype)
     if not len(ids) or not len(values):
         return places
     at = np.minimum(np.searchsorted(ids, values, sorter=order), len(ids) - 1)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from neurobal.disk import checking
+from neurobal.disk.bands import bands
 from neurobal.disk.header import PRE, START, WEIGHTS, Header, dtype_of, read_header
 from neurobal.disk.ids import sorted_order, where
 from neurobal.errors import InvalidInputError
@@ -142,13 +143,7 @@ class SynapsesOnDisk:
         """Cut the rows into bands ``first ... last - 1`` of at most ``entries`` synapses, and as many rows, but one row
         at least: a row with more synapses than that is a band of its own.
         """
-        first = 0
-        while first < self.size:
-            furthest = min(first + max(entries, 1), self.size)
-            ends = self.start[first + 1 : furthest + 1]
-            last = first + max(int(np.searchsorted(ends, self.start[first] + entries, side="right")), 1)
-            yield first, last
-            first = last
+        return bands(self.start, entries)
 
     @cached_property
     def _order(self) -> Array | None:
