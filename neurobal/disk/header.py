@@ -113,7 +113,7 @@ def read_header(folder: Path) -> Header:
             f"{str(path)!r} is of version {version} of the format, by neurobal {str(tree.get('package'))[:40]}; this "
             f"one knows version {VERSION}. Update neurobal."
         )
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:
         raise damaged(path, f"its version is {version!r:.40}")
     tree.pop("package", None)
     return _header(path, tree)
