@@ -186,7 +186,10 @@ def _text(path: Path, columns: tuple[str, str, str]) -> Batches:
         raw.seek(0)
         post, pre, weight = columns
         convert = csv.ConvertOptions(
-            include_columns=[*columns], column_types={post: pa.string(), pre: pa.string(), weight: pa.float64()}
+            include_columns=[*columns],
+            column_types={post: pa.string(), pre: pa.string(), weight: pa.float64()},
+            null_values=[""],  # "NA" may be what a neuron is called
+            strings_can_be_null=True,
         )
         reading = csv.ReadOptions(block_size=TEXT_BLOCK)
         size = max(path.stat().st_size, 1)

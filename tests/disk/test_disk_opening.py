@@ -276,7 +276,7 @@ def test_memory_does_not_grow_with_synapses(tmp_path: Path, monkeypatch: pytest.
     many = peak_of(lambda: nb.to_disk(chunks(320), tmp_path / "many"))
     assert many < few + 140_000 * 12 / 8, "some numbers a segment, and less than a byte an edge"
     opening = peak_of(lambda: nb.on_disk(tmp_path / "many"))
-    assert opening < 160_000 * 12 / 8
+    assert opening < 160_000 * 12 / 16
 
 
 def test_a_row_may_be_larger_than_what_is_sorted_together(tmp_path: Path, rng: np.random.Generator) -> None:
