@@ -203,6 +203,20 @@ def test_a_network_is_never_overwritten(tmp_path: Path, rng: np.random.Generator
     assert contents(tmp_path / "net") == before
 
 
+def test_two_conversions_do_not_share_a_folder(tmp_path: Path, rng: np.random.Generator) -> None:
+    pytest.importorskip("fcntl")
+    chunks = chunked(*random_edges(rng))
+
+    def disturbed() -> Any:
+        yield from chunks[:9]
+        with pytest.raises(InvalidInputError, match=r"Another process is writing a network to .* take another folder"):
+            nb.to_disk(chunks, tmp_path / "net")
+        yield from chunks[9:]
+
+    nb.to_disk(disturbed(), tmp_path / "net")
+    assert rows_of(nb.on_disk(tmp_path / "net")) == expected(*map(np.concatenate, zip(*chunks, strict=True)))
+
+
 def test_other_files_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "thesis.txt").write_text("long")
