@@ -77,6 +77,23 @@ def test_ids_that_are_numbers_of_neurons(form: str, tmp_path: Path, rng: np.rand
         nb.to_disk(path, tmp_path / "few", neurons=30)
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_tables_that_are_larger_than_buffers(
+    form: str, tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module, name, value in ((tables, "BLOCK", 20_000), (tables, "TEXT_BLOCK", 2**18), (stages, "SEGMENT", 40_000),
+                                (stages, "BUCKET", 50_000)):  # fmt: skip
+        monkeypatch.setattr(module, name, value)
+    post, pre, weight = random_edges(rng, 1000, 120_000)
+    path = write(pa.table({"post": post, "pre": pre, "weight": weight}), tmp_path / f"edges.{form}")
+    told: list[float] = []
+    network = nb.to_disk(path, tmp_path / "net", report=lambda elapsed, done, start, duration: told.append(done))
+    order = np.lexsort((pre, post))
+    assert np.array_equal(network.weight, weight[order])
+    assert np.array_equal(network.ids[network.pre], pre[order])
+    assert told[-1] == 1
+
+
 def test_several_files_are_one_table(tmp_path: Path, rng: np.random.Generator) -> None:
     post, pre, weight = random_edges(rng, N)
     table = pa.table({"post": post, "pre": pre, "weight": weight})
