@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import shutil
+import subprocess
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +71,19 @@ def test_the_layout_as_it_is_described(tmp_path: Path) -> None:
     network = nb.on_disk(tmp_path)
     assert rows_of(network) == [("a", "äö", 0.5), ("äö", "a", -1), ("äö", "äö", 0.25)]
     assert repr(network) == f"SynapsesOnDisk({str(tmp_path)!r}: 3 neurons, 3 synapses, float32, ids utf8)"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+def test_the_program_of_the_documentation(tmp_path: Path) -> None:
+    """Another language needs the page only."""
+    page = (Path(__file__).parents[2] / "docs" / "synapses_on_disk.md").read_text(encoding="utf-8")
+    (program,) = re.findall(r"```c\n(.*?)```", page, flags=re.S)
+    (tmp_path / "program.c").write_text(program)
+    subprocess.run(["cc", "-Wall", "-Werror", "program.c", "-o", "program"], cwd=tmp_path, check=True)
+    subprocess.run([tmp_path / "program"], cwd=tmp_path, check=True)
+    rows = [(1001, 1002, 0.5), (1001, 1003, -1.0), (1003, 1001, 0.25), (1003, 1001, 0.25)]
+    assert rows_of(nb.on_disk(tmp_path)) == rows
 
 
 @pytest.mark.parametrize("kind", ["none", "int64", "uint64", "strings"])
