@@ -20,6 +20,7 @@ Batches: TypeAlias = Iterator[tuple[Any, float]]  # record batches of pyarrow, a
 
 PARQUET, ARROW, TEXT = (".parquet", ".pq"), (".feather", ".arrow"), (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 BLOCK = 2**20  # rows that are looked at together
+BUFFER = 2**22  # bytes of a compressed column that are read together
 TEXT_BLOCK = 2**24  # bytes of a text that are parsed together
 LONGEST_LINE = 2**20  # bytes of the names of columns
 SUFFIXES = (*PARQUET, *ARROW, *TEXT)
@@ -152,12 +153,13 @@ def _batches(path: Path, columns: tuple[str, str, str]) -> Batches:
 def _parquet(path: Path, columns: tuple[str, str, str]) -> Batches:
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
         _check_columns(path, file.schema_arrow.names, columns)
         done = 0
-        for batch in file.iter_batches(BLOCK, columns=list(columns)):
-            done += batch.num_rows
-            yield batch, done / max(file.metadata.num_rows, 1)
+        for group in range(file.num_row_groups):  # read together, all that were read would stay in memory
+            for batch in file.iter_batches(BLOCK, row_groups=[group], columns=list(columns)):
+                done += batch.num_rows
+                yield batch, done / max(file.metadata.num_rows, 1)
 
 
 def _arrow(path: Path, columns: tuple[str, str, str]) -> Batches:

@@ -109,7 +109,9 @@ def test_several_files_are_one_table(tmp_path: Path, rng: np.random.Generator) -
 
 
 @pytest.mark.parametrize(
-    "kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int8(), pa.string()), pa.uint8(), pa.int32()]
+    "kind",
+    [pa.large_string(), pa.dictionary(pa.int8(), pa.string()), pa.uint8(), pa.int32()]
+    + [pa.string_view()] * (int(pa.__version__.partition(".")[0]) >= 26),  # older ones crash when they write it
 )
 @pytest.mark.parametrize("weights", [pa.float32(), pa.float16(), pa.int8(), pa.decimal128(9, 2)])
 def test_types_of_columns(kind: pa.DataType, weights: pa.DataType, tmp_path: Path, rng: np.random.Generator) -> None:
@@ -121,8 +123,6 @@ def test_types_of_columns(kind: pa.DataType, weights: pa.DataType, tmp_path: Pat
     else:
         weight_column = pa.array(weight).cast(pa.decimal128(21, 2) if pa.types.is_decimal(weights) else weights)
     path = write(pa.table([*columns, weight_column], ["post", "pre", "weight"]), tmp_path / "edges.feather")
-    if kind == pa.string_view():
-        pytest.importorskip("pyarrow", "18")
     network = nb.to_disk(path, tmp_path / "net")
     ids = np.array([str(k) for k in range(N)]) if not pa.types.is_integer(kind) else np.arange(N)
     assert rows_of(network) == expected(ids[post], ids[pre], weight.astype(float))
