@@ -14,6 +14,7 @@ from neurobal.balancing import balance
 from neurobal.certificate import Certificate, verify
 from neurobal.circuit import Circuit, Population, Projection
 from neurobal.cost import Cost, Power, Robustness
+from neurobal.disk import SynapsesOnDisk, on_disk, to_disk
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError, UnbalanceableError
 from neurobal.rescaling import Rescaling, rescale
 from neurobal.result import Balance, Excluded
@@ -48,16 +49,19 @@ __all__ = [
     "Robustness",
     "Rule",
     "StochasticBalancing",
+    "SynapsesOnDisk",
     "UnbalanceableError",
     "analysis",
     "as_circuit",
     "balance",
     "compare",
     "load",
+    "on_disk",
     "rescale",
     "save",
     "solvers",
     "symmetries",
+    "to_disk",
     "verify",
 ]
 

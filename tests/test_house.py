@@ -37,6 +37,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.stores",),
     ("neurobal.cost", "neurobal.nodes"),
     ("neurobal.circuit",),
+    ("neurobal.disk",),
     ("neurobal.symmetry", "neurobal.rules", "neurobal.fitting", "neurobal.progress", "neurobal.logarithms"),
     ("neurobal.notebook_html",),
     ("neurobal.containers", "neurobal.description", "neurobal.motion"),

@@ -1,0 +1,160 @@
+"""A network on disk, opened: `SynapsesOnDisk`. ``docs/synapses_on_disk.md`` describes its files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from neurobal.disk import checking
+from neurobal.disk.bands import bands
+from neurobal.disk.header import PRE, START, WEIGHTS, Header, dtype_of, read_header
+from neurobal.disk.ids import sorted_order, where
+from neurobal.errors import InvalidInputError
+from neurobal.progress import Progress, Report
+
+Array: TypeAlias = np.ndarray
+
+
+def on_disk(folder: str | os.PathLike[str], *, report: Report = None) -> SynapsesOnDisk:
+    """Open a network on disk, which `to_disk` made, or another program in the format that is described in
+    ``docs/synapses_on_disk.md``.
+
+    Everything is checked once, in one pass over the files that takes as long as reading them and no memory that grows
+    with the number of synapses: sizes, check sums, order and range of synapses, finite weights, distinct ids.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    report
+        None, ``'text'``, ``'stderr'``, ``'bar'`` or a function: how to tell the progress.
+
+    Returns
+    -------
+    The network; its synapses stay on disk.
+
+    Raises
+    ------
+    InvalidInputError
+        There is no network in the folder, or a file of it is damaged: the message names the file and the synapse.
+    OSError
+        A file cannot be read.
+
+    Examples
+    --------
+    >>> nb.to_disk(np.array([[0.0, 8.0], [0.5, 0.0]]), "pair")
+    SynapsesOnDisk('pair': 2 neurons, 2 synapses, float64)
+    >>> net = nb.on_disk("pair")
+    >>> net.pre.tolist(), net.weight.tolist()
+    ([1, 0], [8.0, 0.5])
+    """
+    path = Path(folder)
+    header = read_header(path)
+    progress = Progress(report, f"checking {path.name}")
+    network = opened(path, header, checking.check(path, header, progress.update))
+    progress.done(f"{header.synapses:,} synapses")
+    return network
+
+
+def opened(folder: Path, header: Header, ids: Array | None) -> SynapsesOnDisk:
+    """The network of files that have been checked; ``ids`` are those of its neurons (None: their numbers)."""
+    lengths = header.lengths()
+    start, pre, weight = (_mapped(folder / name, lengths[name]) for name in (START, PRE, WEIGHTS[header.weight]))
+    return SynapsesOnDisk(folder, header, start, pre, weight, ids)
+
+
+def _mapped(path: Path, length: int) -> Array:
+    if not length:
+        return np.empty(0, dtype_of(path.name))  # nothing cannot be mapped
+    return np.memmap(path, dtype_of(path.name), mode="r", shape=(length,))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SynapsesOnDisk:
+    """The synapses between n neurons, in files that are read where they are needed; the answer of `on_disk`.
+
+    Neuron k receives the synapses ``start[k]`` to ``start[k + 1]``, in the order of their presynaptic neurons. Neurons
+    are numbers from 0 to n - 1 here; `ids` says what they are called, `numbers` which number has an id.
+
+    Attributes
+    ----------
+    folder : Path
+    header : Header
+        What ``network.json`` says.
+    start : array (n + 1,) of int64
+        Read-only, like all arrays of the files.
+    pre : array (synapses,) of int32
+        The presynaptic neurons.
+    weight : array (synapses,) of float32 or float64
+    """
+
+    folder: Path
+    header: Header
+    start: Array
+    pre: Array
+    weight: Array
+    stored_ids: Array | None
+
+    @property
+    def size(self) -> int:
+        """The number of neurons."""
+        return self.header.neurons
+
+    @property
+    def nnz(self) -> int:
+        """The number of synapses; those between the same two neurons are counted one by one."""
+        return self.header.synapses
+
+    @cached_property
+    def ids(self) -> Array:
+        """What the neurons are called: integers or strings (n,)."""
+        ids = np.arange(self.size) if self.stored_ids is None else self.stored_ids.view()
+        ids.flags.writeable = False
+        return ids
+
+    def numbers(self, ids: Any) -> Array:
+        """The numbers of the neurons with these ids, in the shape of ``ids``.
+
+        Raises
+        ------
+        InvalidInputError
+            There is no neuron with one of these ids.
+        """
+        wanted = np.asarray(ids)
+        numbers = where(wanted.ravel(), self.stored_ids, self._order, self.size)
+        missing = np.flatnonzero(numbers < 0)
+        if len(missing):
+            names = ", ".join(repr(wanted.ravel()[k].item()) for k in missing[:3])
+            more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
+            known = ", ".join(repr(name.item()) for name in self.ids[:3])
+            raise InvalidInputError(
+                f"{str(self.folder)!r} has no neurons with the ids {names}{more}. Its {self.size:,} ids are "
+                f"{known or 'none'}{', ...' if self.size > 3 else ''} (attribute ids)."
+            )
+        return numbers.reshape(wanted.shape)
+
+    def bands(self, entries: int) -> Iterator[tuple[int, int]]:
+        """Cut the rows into bands ``first ... last - 1`` of at most ``entries`` synapses, and as many rows, but one row
+        at least: a row with more synapses than that is a band of its own.
+        """
+        return bands(self.start, entries)
+
+    @cached_property
+    def _order(self) -> Array | None:
+        return None if self.stored_ids is None else sorted_order(self.stored_ids)
+
+    def __repr__(self) -> str:
+        kind = f", ids {self.header.ids}" if self.header.ids != "none" else ""
+        return (
+            f"SynapsesOnDisk({str(self.folder)!r}: {self.size:,} neurons, {self.nnz:,} synapses, "
+            f"{self.header.weight}{kind})"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return on_disk, (self.folder,)  # a pickle is a reference to the folder
