@@ -130,10 +130,14 @@ class Combined(Part):
 class AddedMatrix(Part):
     """A sparse matrix that is added up."""
 
-    value: sparse.csr_array
+    matrix: sparse.csr_array
+
+    @property
+    def value(self) -> sparse.csr_array:
+        return self.matrix
 
     def merged(self, other: AddedMatrix) -> AddedMatrix:
-        return AddedMatrix(self.value + other.value)
+        return AddedMatrix(self.matrix + other.matrix)
 
 
 @dataclass(frozen=True, eq=False)
