@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from neurobal.cost import Cost, Power
 from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Formulation, formulate
+from neurobal.large import verification as _verification  # noqa: F401  (`verify` knows networks on disk by it)
 from neurobal.large.door import balance_on_disk
 from neurobal.large.result import LargeBalance
 from neurobal.potential import Imbalance
@@ -30,6 +31,26 @@ Array: TypeAlias = np.ndarray
 POLICIES = ("exclude", "raise")
 
 
+@overload
+def balance(network: SynapsesOnDisk, **options: Any) -> LargeBalance: ...
+@overload
+def balance(
+    network: Any = ...,
+    *,
+    cost: Cost | Mapping[str, Cost] = ...,
+    pinned: Any = ...,
+    tied: Any = ...,
+    homogeneity: Any = ...,
+    scaling: Mapping[str, Any] | None = ...,
+    method: str | Solver = ...,
+    tol: float = ...,
+    max_iter: int | None = ...,
+    dyadic: bool = ...,
+    on_unbalanceable: str = ...,
+    report: Report = ...,
+    namespace: dict[str, Any] | None = ...,
+    level: int = ...,
+) -> Balance: ...
 def balance(
     network: Any = None,
     *,

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from neurobal.large.passes import Combined, Parts, RowBand, Work, Worst
+from neurobal.large.passes import Combined, Parts, RowBand, Rows, Work, Worst, total
 from neurobal.logarithms import rescaled
 
 Array: TypeAlias = np.ndarray
@@ -36,9 +36,9 @@ def rescaled_weights(band: RowBand, log_scale: Array) -> Array:
 class Check(Work):
     """Whether weights are ``w_ij exp(h_i - h_j)``: those of another network, or (None) those that would be written.
 
-    The answer: the largest deviation of ``log|w'/w|`` (infinite: one is 0 and the other not) and the synapse (post, pre,
-    number among those of post) with it; the first synapse that is not there in the other network, or differs in its
-    sign; whether all mantissas are the same. ``h`` None: no logarithms are compared.
+    The answer: the largest deviation of ``log|w'/w|`` (infinite: one is 0 and the other not) and the synapse (post,
+    pre, number among those of post) with it; what is wrong in kind: 1, a sign (and the synapse), or 2, who sends (and
+    the first neuron to which other synapses come); whether all mantissas are the same.
     """
 
     h: Array
@@ -57,10 +57,7 @@ class Check(Work):
         return self._deviation(band, new), wrong, _same(same_mantissas(band.weight, new))
 
     def _deviation(self, band: RowBand, new: Array) -> Worst:
-        gap = log_ratio(band.weight, new)
-        gap -= band.by_row(self.h)
-        gap += self.h[band.pre]
-        gap[(band.weight == 0) & (new == 0)] = 0.0
+        gap = deviations(band, new, self.h)
         np.abs(gap, out=gap)
         gap[np.isnan(gap)] = np.inf
         if not gap.size:
@@ -74,6 +71,65 @@ class Check(Work):
             return None
         row = int(np.searchsorted(band.indptr, place, side="right")) - 1
         return band.first + row, int(band.pre[place]), place - int(band.indptr[row])
+
+
+@dataclass(frozen=True, eq=False)
+class Deviating(Work):
+    """Synapses whose ``log|w'/w|`` is not ``h_i - h_j``, to a tolerance: how many, and of some in each band: post, pre,
+    the number among those of post, and the difference.
+    """
+
+    h: Array
+    after: Network
+    tolerance: float
+    most: int = 100
+
+    def on(self, band: RowBand) -> Parts:
+        new = counterpart(band, self.after)
+        gap = np.zeros(0) if isinstance(new, int) else deviations(band, new, self.h)
+        places = np.flatnonzero(~(np.abs(gap) <= self.tolerance))
+        some = places[: self.most]
+        rows = np.searchsorted(band.indptr, some, side="right") - 1
+        columns = (band.first + rows, band.pre[some], some - band.indptr[rows], gap[some])
+        return total(int(places.size)), *(Rows((column,)) for column in columns)
+
+
+@dataclass(frozen=True, eq=False)
+class Gradient(Work):
+    """Sums of the deviations of synapses, by row and by column; infinite ones do not count."""
+
+    h: Array
+    after: Network
+
+    def on(self, band: RowBand) -> Parts:
+        new = counterpart(band, self.after)
+        gap = np.zeros(band.pre.size) if isinstance(new, int) else deviations(band, new, self.h)
+        gap[~np.isfinite(gap)] = 0.0
+        gap[band.silent] = 0.0
+        matrix = band.matrix(gap)
+        return Rows((matrix.sum(axis=1),)), total(matrix.sum(axis=0))
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbours(Work):
+    """Sums of ``v`` over all neurons that a neuron receives from, and over all that it sends to."""
+
+    v: Array
+
+    def on(self, band: RowBand) -> Parts:
+        ones = np.ones(band.pre.size)
+        ones[band.silent] = 0.0
+        matrix = band.matrix(ones)
+        return Rows((matrix @ self.v,)), total(matrix.T @ self.v[band.rows])
+
+
+def deviations(band: RowBand, new: Array, h: Array) -> Array:
+    """``log|w'/w| - (h_i - h_j)`` of all synapses; 0 where both weights are 0."""
+    gap = log_ratio(band.weight, new)
+    gap -= band.by_row(h)
+    gap += h[band.pre]
+    gap[(band.weight == 0) & (new == 0)] = 0.0
+    return gap
 
 
 def counterpart(band: RowBand, after: Network) -> Array | int:

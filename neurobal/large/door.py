@@ -39,7 +39,7 @@ def balance_on_disk(
             raise InvalidInputError(f"{name}: {LOAD}.")
     if not isinstance(solver, Newton):
         raise InvalidInputError(f"method: {solver.name!r} is {LOAD}. On disk there is 'newton'.")
-    held = _pinned(network, pinned)
+    held = pinned_mask(network, pinned)
     progress = Progress(report, f"balancing {network.size:,} neurons, {network.nnz:,} synapses on disk")
     monitor = Watch(progress, tol)
     passes = OnFiles(network)
@@ -81,7 +81,7 @@ def _message(balanced: bool, status: str, imbalance: float, tol: float) -> str:
     return f"Not balanced to {tol:g}: imbalance {imbalance:.2e}. {status}"
 
 
-def _pinned(network: SynapsesOnDisk, pinned: Any) -> Array:
+def pinned_mask(network: SynapsesOnDisk, pinned: Any) -> Array:
     """A mask (n,) of the neurons that are pinned: of their ids, or a mask already."""
     mask = np.zeros(network.size, dtype=bool)
     if pinned is None or pinned is False:
