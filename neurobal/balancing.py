@@ -32,7 +32,17 @@ POLICIES = ("exclude", "raise")
 
 
 @overload
-def balance(network: SynapsesOnDisk, **options: Any) -> LargeBalance: ...
+def balance(
+    network: SynapsesOnDisk,
+    *,
+    cost: Cost | Mapping[str, Cost] = ...,
+    pinned: Any = ...,
+    method: str | Solver = ...,
+    tol: float = ...,
+    max_iter: int | None = ...,
+    on_unbalanceable: str = ...,
+    report: Report = ...,
+) -> LargeBalance: ...
 @overload
 def balance(
     network: Any = ...,

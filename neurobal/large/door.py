@@ -34,9 +34,9 @@ def balance_on_disk(
     others: Mapping[str, Any],
 ) -> LargeBalance:
     """`neurobal.balance` of a network on disk. ``others``: options that only networks in memory know, if given."""
-    for name, value in others.items():
+    for option, value in others.items():
         if value is not None and value is not False:
-            raise InvalidInputError(f"{name}: {LOAD}.")
+            raise InvalidInputError(f"{option}: {LOAD}.")
     if not isinstance(solver, Newton):
         raise InvalidInputError(f"method: {solver.name!r} is {LOAD}. On disk there is 'newton'.")
     held = pinned_mask(network, pinned)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from functools import reduce
 from itertools import pairwise
@@ -69,7 +69,7 @@ class OnFiles:
         self._done = 0
         stop = Event()
         if self._threads == 1:
-            parts = work.over(self._watched(self._bands(range(len(self._cuts)), stop)))
+            parts = work.over(self._bands(range(len(self._cuts)), stop, self.tell))
         else:
             with ThreadPoolExecutor(self._threads, thread_name_prefix="neurobal") as pool:
                 futures = [pool.submit(work.over, self._bands(share, stop)) for share in self._shares()]
@@ -96,7 +96,7 @@ class OnFiles:
         check_sizes(self._network)
         self.count += 1
         self._done = 0
-        return self._watched(self._bands(range(len(self._cuts)), Event()))
+        return self._bands(range(len(self._cuts)), Event(), self.tell)
 
     def band(self, number: int) -> RowBand:
         """One of the bands."""
@@ -107,7 +107,7 @@ class OnFiles:
         indptr = (start - begin).astype(np.int32)
         return RowBand(first, self.size, indptr, pre, weight, self._silent.get(number))
 
-    def _bands(self, numbers: range, stop: Event) -> Iterator[RowBand]:
+    def _bands(self, numbers: range, stop: Event, tell: Tell = lambda count, done: None) -> Iterator[RowBand]:
         for number in numbers:
             if stop.is_set():
                 raise InterruptedError("The pass was stopped.")
@@ -117,11 +117,7 @@ class OnFiles:
                 self._silent[number] = band.silent
             with self._lock:
                 self._done += band.pre.size
-
-    def _watched(self, bands: Iterable[RowBand]) -> Iterator[RowBand]:
-        for band in bands:
-            yield band
-            self.tell(self.count, self._done / max(self.synapses, 1))
+            tell(self.count, self._done / max(self.synapses, 1))
 
     def _shares(self) -> list[range]:
         """Bands that follow each other, for each thread about as many synapses."""
