@@ -36,7 +36,7 @@ class NotFiniteError(InvalidInputError):
 
 
 class InvalidFileError(InvalidInputError):
-    """A file is damaged, was not written by `save`, or by a newer version; or something cannot be stored in one."""
+    """A file is damaged, not written by this package, or by a newer version; or something cannot be stored in one."""
 
 
 class DifferentModelError(NeurobalError):

@@ -30,6 +30,7 @@ OPTIONAL = (
     ("test_notebooks.py", "test", ("nbclient", "nbformat", "ipykernel")),
     ("test_progress_bar.py", "bar", ("tqdm>=4.60",)),
     ("test_package.py", "dev", ("setuptools>=77",)),
+    ("disk/test_disk_tables.py", "table", ("pyarrow>=18",)),
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from neurobal.disk.header import (
+    HEADER,
     INTEGER_IDS,
     LONGEST_ID,
     PRE,
@@ -28,7 +29,7 @@ Tell: TypeAlias = Callable[[float], Any]
 BLOCK = 2**21  # numbers that are looked at together
 
 
-def check(folder: Path, header: Header, tell: Tell = lambda fraction: None, block: int = BLOCK) -> Array | None:
+def check(folder: Path, header: Header, tell: Tell = lambda fraction: None) -> Array | None:
     """Check all files of a network; the answer are its ids (None: they are numbers).
 
     Memory: a few blocks, and the ids. Raises InvalidFileError.
@@ -36,18 +37,18 @@ def check(folder: Path, header: Header, tell: Tell = lambda fraction: None, bloc
     for name, length in header.lengths().items():
         _check_size(folder / name, length * dtype_of(name).itemsize)
     ids = _ids(folder, header)
-    _check_starts(folder / START, header, block)
+    _check_starts(folder / START, header)
     if header.synapses:
-        _check_synapses(folder, header, ids, tell, block)
+        _check_synapses(folder, header, ids, tell)
     return ids
 
 
-def _check_size(path: Path, expected: int) -> None:
+def _check_size(path: Path, expected: int, says: str = HEADER) -> None:
     if not path.is_file():
         raise damaged(path, "there is no such file")
     found = path.stat().st_size
     if found != expected:
-        raise damaged(path, f"it has {found:,} bytes, and network.json says {expected:,}")
+        raise damaged(path, f"it has {found:,} bytes, and {says} says {expected:,}")
 
 
 # ------------------------------------------------------------------------------------------------------------ ids
@@ -80,7 +81,7 @@ def _texts(folder: Path, header: Header) -> Array:
     if starts[0] != 0 or np.any(starts[1:] <= starts[:-1]):
         raise damaged(path, "it does not begin with 0 and rise from id to id (there are no empty ids)")
     path = folder / TEXT_IDS
-    _check_size(path, int(starts[-1]))
+    _check_size(path, int(starts[-1]), TEXT_STARTS)
     text = path.read_bytes()
     _check_sum(path, header, zlib.crc32(text))
     longest = int(np.diff(starts).max(initial=0))
@@ -98,9 +99,9 @@ def _texts(folder: Path, header: Header) -> Array:
 # ------------------------------------------------------------------------------------------------------- synapses
 
 
-def _check_starts(path: Path, header: Header, block: int) -> None:
+def _check_starts(path: Path, header: Header) -> None:
     before, first, checksum = 0, 0, 0
-    for starts in _blocks(path, header.neurons + 1, block):
+    for starts in _blocks(path, header.neurons + 1):
         checksum = zlib.crc32(starts.data, checksum)
         if first == 0 and starts[0] != 0:
             raise damaged(path, f"the synapses of neuron 0 begin at {starts[0]}, not at 0")
@@ -114,12 +115,12 @@ def _check_starts(path: Path, header: Header, block: int) -> None:
     _check_sum(path, header, checksum)
 
 
-def _check_synapses(folder: Path, header: Header, ids: Array | None, tell: Tell, block: int) -> None:
+def _check_synapses(folder: Path, header: Header, ids: Array | None, tell: Tell) -> None:
     start = np.memmap(folder / START, dtype_of(START), mode="r")
     paths = folder / PRE, folder / WEIGHTS[header.weight]
     checksums = [0, 0]
     last, first = -1, 0  # the presynaptic neuron of the synapse before the block; where the block begins
-    blocks = (_blocks(path, header.synapses, block) for path in paths)
+    blocks = (_blocks(path, header.synapses) for path in paths)
     for pre, weight in zip(*blocks, strict=True):
         checksums = [zlib.crc32(part.data, known) for part, known in zip((pre, weight), checksums, strict=True)]
         outside = (pre < 0) | (pre >= header.neurons)
@@ -165,13 +166,13 @@ def _name(ids: Array | None, neuron: int) -> str:
     return f"{neuron}" if ids is None else f"{neuron} (id {ids[neuron].item()!r})"
 
 
-def _blocks(path: Path, length: int, block: int) -> Iterator[Array]:
+def _blocks(path: Path, length: int) -> Iterator[Array]:
     """The numbers of a file, block by block, by reading: a file that shrinks meanwhile is an error, and no crash."""
     dtype = dtype_of(path.name)
     with open(path, "rb", buffering=0) as stream:
-        for first in range(0, length, block):
-            numbers = np.fromfile(stream, dtype, min(block, length - first))
-            if len(numbers) < min(block, length - first):
+        for first in range(0, length, BLOCK):
+            numbers = np.fromfile(stream, dtype, min(BLOCK, length - first))
+            if len(numbers) < min(BLOCK, length - first):
                 raise damaged(path, f"it ended at byte {stream.tell():,} while it was read")
             yield numbers
 

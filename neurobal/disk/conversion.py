@@ -108,10 +108,10 @@ def to_disk(
         "add_up": bool(add_up),
         "block": sources.BLOCK,
     }
-    with room_on_disk(target, State(arguments)):
+    with room_on_disk(target, State(arguments)), work.alone():
         state = work.begin(arguments)
-    with room_on_disk(target, state):
-        network = _converted(work, state, source, given, bool(add_up), progress)
+        with room_on_disk(target, state):
+            network = _converted(work, state, source, given, bool(add_up), progress)
     progress.done(f"{network.nnz:,} synapses")
     return network
 

@@ -74,7 +74,7 @@ def write_json(path: Path, tree: Any) -> None:
     unfinished = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         with open(unfinished, "w", encoding="utf-8") as stream:
-            json.dump(tree, stream, allow_nan=False, indent=1)
+            stream.write(json.dumps(tree, allow_nan=False))
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(unfinished, path)
@@ -99,10 +99,10 @@ def read_header(folder: Path) -> Header:
             f"{str(folder)!r} is no network, or not yet: it has no {HEADER}, which nb.to_disk writes last. If that was "
             "stopped, call it again with the same arguments: it goes on where it was."
         )
-    with open(path, "rb") as stream:
-        text = stream.read(LONGEST_HEADER + 1)
+    if path.stat().st_size > LONGEST_HEADER:
+        raise damaged(path, f"it has more than {LONGEST_HEADER:,} bytes")
     try:
-        tree = json.loads(text.decode()) if len(text) <= LONGEST_HEADER else None
+        tree = json.loads(path.read_bytes().decode())
     except (ValueError, RecursionError) as error:
         raise damaged(path, f"it is no JSON ({error})") from error
     if not isinstance(tree, dict) or tree.pop("format", None) != FORMAT:
@@ -113,7 +113,7 @@ def read_header(folder: Path) -> Header:
             f"{str(path)!r} is of version {version} of the format, by neurobal {str(tree.get('package'))[:40]}; this "
             f"one knows version {VERSION}. Update neurobal."
         )
-    if version != VERSION:
+    if type(version) is not int or version != VERSION:
         raise damaged(path, f"its version is {version!r:.40}")
     tree.pop("package", None)
     return _header(path, tree)

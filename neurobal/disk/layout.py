@@ -131,7 +131,7 @@ class SynapsesOnDisk:
         numbers = where(wanted.ravel(), self.stored_ids, self._order, self.size)
         missing = np.flatnonzero(numbers < 0)
         if len(missing):
-            names = ", ".join(repr(wanted.ravel()[k].item()) for k in missing[:3])
+            names = ", ".join(map(repr, wanted.ravel()[missing[:3]].tolist()))
             more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
             known = ", ".join(repr(name.item()) for name in self.ids[:3])
             raise InvalidInputError(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import os
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -18,7 +20,9 @@ Batches: TypeAlias = Iterator[tuple[Any, float]]  # record batches of pyarrow, a
 
 PARQUET, ARROW, TEXT = (".parquet", ".pq"), (".feather", ".arrow"), (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 BLOCK = 2**20  # rows that are looked at together
+BUFFER = 2**22  # bytes of a compressed column that are read together
 TEXT_BLOCK = 2**24  # bytes of a text that are parsed together
+LONGEST_LINE = 2**20  # bytes of the names of columns
 SUFFIXES = (*PARQUET, *ARROW, *TEXT)
 
 
@@ -142,19 +146,20 @@ def _batches(path: Path, columns: tuple[str, str, str]) -> Batches:
     read = _parquet if _suffix(path) in PARQUET else _arrow if _suffix(path) in ARROW else _text
     try:
         yield from read(path, columns)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
         raise InvalidInputError(f"{str(path)!r} is damaged, or no such table: {error}") from error
 
 
 def _parquet(path: Path, columns: tuple[str, str, str]) -> Batches:
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
         _check_columns(path, file.schema_arrow.names, columns)
         done = 0
-        for batch in file.iter_batches(BLOCK, columns=list(columns)):
-            done += batch.num_rows
-            yield batch, done / max(file.metadata.num_rows, 1)
+        for group in range(file.num_row_groups):  # read together, all that were read would stay in memory
+            for batch in file.iter_batches(BLOCK, row_groups=[group], columns=list(columns)):
+                done += batch.num_rows
+                yield batch, done / max(file.metadata.num_rows, 1)
 
 
 def _arrow(path: Path, columns: tuple[str, str, str]) -> Batches:
@@ -179,42 +184,26 @@ def _text(path: Path, columns: tuple[str, str, str]) -> Batches:
     pa = _pyarrow()
     from pyarrow import csv
 
-    parse = csv.ParseOptions(delimiter="\t" if ".tsv" in path.name.lower() else ",")
-    with open(path, "rb") as raw:
-        with csv.open_csv(_uncompressed(raw, path), parse_options=parse) as file:
-            _check_columns(path, file.schema.names, columns)
-        raw.seek(0)
-        post, pre, weight = columns
-        convert = csv.ConvertOptions(
-            include_columns=[*columns], column_types={post: pa.string(), pre: pa.string(), weight: pa.float64()}
-        )
-        reading = csv.ReadOptions(block_size=TEXT_BLOCK)
-        size = max(path.stat().st_size, 1)
-        with csv.open_csv(_uncompressed(raw, path), reading, parse, convert) as file:
-            for batch in file:
-                yield batch, raw.tell() / size
-
-
-def _uncompressed(raw: BinaryIO, path: Path) -> Any:
-    """The text of a file that stays open."""
-    pa = _pyarrow()
-    stream = pa.PythonFile(_Kept(raw), mode="r")
-    return pa.CompressedInputStream(stream, "gzip") if path.name.lower().endswith(".gz") else stream
-
-
-class _Kept:
-    """A file that others do not close."""
-
-    closed = False
-
-    def __init__(self, raw: BinaryIO) -> None:
-        self.read, self.seek, self.tell = raw.read, raw.seek, raw.tell
-
-    def close(self) -> None:
-        pass
-
-    def readable(self) -> bool:
-        return True
+    name = path.name.lower()
+    compressed = name.endswith(".gz")
+    parse = csv.ParseOptions(delimiter="\t" if ".tsv" in name else ",")
+    with gzip.open(path, "rb") if compressed else open(path, "rb") as stream:
+        first_line = stream.readline(LONGEST_LINE)
+    names = csv.read_csv(pa.BufferReader(first_line), parse_options=parse).schema.names
+    _check_columns(path, names, columns)
+    post, pre, weight = columns
+    convert = csv.ConvertOptions(
+        include_columns=[*columns],
+        column_types={post: pa.string(), pre: pa.string(), weight: pa.float64()},
+        null_values=[""],  # "NA" may be what a neuron is called
+        strings_can_be_null=True,
+    )
+    # Threads of pyarrow read ahead: the file is theirs, and is not closed under them.
+    raw, size = pa.OSFile(str(path)), max(path.stat().st_size, 1)
+    stream = pa.CompressedInputStream(raw, "gzip") if compressed else raw
+    with csv.open_csv(stream, csv.ReadOptions(block_size=TEXT_BLOCK), parse, convert) as file:
+        for batch in file:
+            yield batch, raw.tell() / size
 
 
 def _check_columns(path: Path, names: Iterable[str], columns: tuple[str, str, str]) -> None:

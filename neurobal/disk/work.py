@@ -19,7 +19,7 @@ from neurobal.errors import InvalidFileError, InvalidInputError, NeurobalError
 
 Array: TypeAlias = np.ndarray
 
-WORK, STATE = "work", "state.json"
+WORK, STATE, LOCK = "work", "state.json", "lock"
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 
 
@@ -66,12 +66,6 @@ class Work:
     def begin(self, arguments: dict[str, Any]) -> State:
         """The state of a conversion with these arguments that was stopped, or of one that begins."""
         if not (self.folder / STATE).is_file():
-            others = self._others()
-            if others:
-                raise InvalidInputError(
-                    f"The folder {str(self.target)!r} is not empty: it has {min(others)!r}. Give a new or empty one."
-                )
-            self.folder.mkdir(parents=True, exist_ok=True)
             state = State(arguments)
             self.keep(state)
             return state
@@ -84,14 +78,20 @@ class Work:
             )
         return state
 
-    def _others(self) -> list[str]:
-        """What lies in the folder, and is none of ours."""
-        if not self.target.exists():
-            return []
-        if not self.target.is_dir():
+    def _make(self) -> None:
+        """Make the folder; one that has files which are not ours is an error."""
+        if self.target.exists() and not self.target.is_dir():
             raise InvalidInputError(f"{str(self.target)!r} is a file: give a folder, new or empty.")
+        others = self._others() if self.target.exists() and not (self.folder / STATE).exists() else []
+        if others:
+            raise InvalidInputError(
+                f"The folder {str(self.target)!r} is not empty: it has {min(others)!r}. Give a new or empty one."
+            )
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def _others(self) -> list[str]:
         paths = [*self.target.iterdir(), *(self.folder.iterdir() if self.folder.is_dir() else ())]
-        return [path.name for path in paths if path != self.folder and not path.name.startswith(f".{STATE}.")]
+        return [path.name for path in paths if path != self.folder and not path.name.startswith((LOCK, f".{STATE}."))]
 
     def _read(self) -> State:
         try:
@@ -102,6 +102,26 @@ class Work:
             return State(**tree)
         except ValueError as error:
             raise self.damaged(STATE, str(error)) from error
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Make the folder, and be the only process that works in it, as far as the system has locks."""
+        self._make()
+        try:
+            import fcntl
+        except ImportError:  # Windows
+            yield
+            return
+        with open(self.folder / LOCK, "wb") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise InvalidInputError(
+                    f"Another process is writing a network to {str(self.target)!r}. Wait, or take another folder."
+                ) from None
+            except OSError:  # a disk without locks
+                pass
+            yield
 
     def keep(self, state: State) -> None:
         """Write the state down; until then all that was done since the last time counts as not done."""
