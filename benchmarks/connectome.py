@@ -7,7 +7,6 @@ Parquet, converted to synapses on disk, balanced, and written as Parquet again.
 from __future__ import annotations
 
 import argparse
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from pyarrow import parquet
 
 import neurobal as nb
 from benchmarks import graphs
+from benchmarks.large import Memory
 
 FIRST_ID = 720575940600000000  # ids of neurons have 18 digits
 
@@ -63,29 +63,11 @@ def write_table(path: Path, neurons: int, edges: int) -> None:
 
 @contextmanager
 def measured(what: str) -> Iterator[None]:
-    """Print the wall time of a block, and the most memory that the process had for itself."""
-    peak, done, start = [0.0], threading.Event(), time.perf_counter()
-
-    def watch() -> None:
-        while not done.wait(0.02):
-            peak[0] = max(peak[0], own_memory())
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
+    """Print the wall time of a block, and the most memory that the process had meanwhile."""
+    start = time.perf_counter()
+    with Memory() as memory:
         yield
-    finally:
-        done.set()
-        watcher.join()
-        print(f"--- {what}: {time.perf_counter() - start:.1f} s, {peak[0]:.2f} GB of memory\n", flush=True)
-
-
-def own_memory() -> float:
-    """The memory of this process in GB that no file stands behind (Linux)."""
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) / 1e6
-    return 0.0
+        print(f"--- {what}: {time.perf_counter() - start:.1f} s, {memory}\n", flush=True)
 
 
 if __name__ == "__main__":

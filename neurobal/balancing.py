@@ -5,14 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from numbers import Integral, Real
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 
 from neurobal.adapters import as_writable_circuit
 from neurobal.cost import Cost, Power
+from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Formulation, formulate
+from neurobal.large import verification as _verification  # noqa: F401  (`verify` knows networks on disk by it)
+from neurobal.large.door import balance_on_disk
+from neurobal.large.result import LargeBalance
 from neurobal.potential import Imbalance
 from neurobal.problem import Problem
 from neurobal.progress import Progress, Report
@@ -27,6 +31,36 @@ Array: TypeAlias = np.ndarray
 POLICIES = ("exclude", "raise")
 
 
+@overload
+def balance(
+    network: SynapsesOnDisk,
+    *,
+    cost: Cost | Mapping[str, Cost] = ...,
+    pinned: Any = ...,
+    method: str | Solver = ...,
+    tol: float = ...,
+    max_iter: int | None = ...,
+    on_unbalanceable: str = ...,
+    report: Report = ...,
+) -> LargeBalance: ...
+@overload
+def balance(
+    network: Any = ...,
+    *,
+    cost: Cost | Mapping[str, Cost] = ...,
+    pinned: Any = ...,
+    tied: Any = ...,
+    homogeneity: Any = ...,
+    scaling: Mapping[str, Any] | None = ...,
+    method: str | Solver = ...,
+    tol: float = ...,
+    max_iter: int | None = ...,
+    dyadic: bool = ...,
+    on_unbalanceable: str = ...,
+    report: Report = ...,
+    namespace: dict[str, Any] | None = ...,
+    level: int = ...,
+) -> Balance: ...
 def balance(
     network: Any = None,
     *,
@@ -43,7 +77,7 @@ def balance(
     report: Report = None,
     namespace: dict[str, Any] | None = None,
     level: int = 0,
-) -> Balance:
+) -> Balance | LargeBalance:
     """Balance incoming and outgoing synaptic cost at every neuron without changing what the network computes.
 
     Minimises ``C(h) = Σ_e α_e |w_e|^p exp(p (a_e h_i - b_e h_j))`` over log-scales h of the free neurons; at the
@@ -55,13 +89,13 @@ def balance(
     ----------
     network
         A (post, pre) array or scipy sparse matrix; a `Circuit`; a Brian2 ``Network``, a list of Brian2 objects, or
-        None for all objects that Brian2 would run.
+        None for all objects that Brian2 would run; a network on disk (`on_disk`), which is never loaded.
     cost
         One cost for all projections, or a dict by projection name (absent: rescaled, but free of cost). `Power`,
         `Robustness`, sums and multiples of them. All terms must have the same physical units.
     pinned
         Neurons that keep λ = 1: names of populations, Brian2 groups or subgroups, a dict from name to mask, indices
-        or True; for a matrix a mask or indices.
+        or True; for a matrix a mask or indices; for a network on disk ids.
     tied
         Neurons that share one λ: labels (n,) for a matrix, else a dict from name to labels or True.
     homogeneity
@@ -86,7 +120,7 @@ def balance(
 
     Returns
     -------
-    Balance
+    Balance, or LargeBalance of a network on disk
 
     Raises
     ------
@@ -108,6 +142,19 @@ def balance(
     """
     _check(tol, max_iter, on_unbalanceable)
     solver = choose(method)
+    if isinstance(network, SynapsesOnDisk):
+        others = {"tied": tied, "homogeneity": homogeneity, "scaling": scaling, "dyadic": dyadic}
+        return balance_on_disk(
+            network,
+            cost=cost,
+            pinned=pinned,
+            solver=solver,
+            tol=tol,
+            max_iter=max_iter,
+            strict=on_unbalanceable == "raise",
+            report=report,
+            others={**others, "namespace": namespace},
+        )
     circuit = as_writable_circuit(
         network,
         pinned=pinned,

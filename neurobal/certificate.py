@@ -9,7 +9,7 @@ and what remains is the residual.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -26,6 +26,8 @@ from neurobal.fitting import fit
 
 Array: TypeAlias = np.ndarray
 
+# Networks that are not read as circuits: what tells them, and what verifies two of them.
+ELSEWHERE: list[tuple[Callable[[Any], bool], Callable[..., Certificate]]] = []
 TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 
 
@@ -95,11 +97,11 @@ def verify(
     Parameters
     ----------
     before, after
-        Circuits, matrices, or what `as_circuit` takes. If ``before`` was read from Brian2 objects, ``after`` may be
-        the network or list of objects to read again with the same declarations, or None: the objects themselves, as
-        they are now.
+        Circuits, matrices, or what `as_circuit` takes; or two networks on disk, or their folders. If ``before`` was
+        read from Brian2 objects, ``after`` may be the network or list of objects to read again with the same
+        declarations, or None: the objects themselves, as they are now.
     pinned, homogeneity
-        As in `balance`, for matrices: neurons that must not have moved, and how outputs grow with inputs.
+        As in `balance`, for matrices and on disk: neurons that must not have moved, and how outputs grow with inputs.
     states
         Compare what a simulation changes by itself, too (membrane potentials, traces): it must have moved along. For
         two networks in their initial states; after a run nothing of it is a rescaling any more.
@@ -117,6 +119,9 @@ def verify(
     >>> nb.verify(J, np.array([[0.0, 4.0], [1.5, 0.0]])).preserved
     False
     """
+    for tells, verifies in ELSEWHERE:
+        if tells(before) or tells(after):
+            return verifies(before, after, pinned=pinned, homogeneity=homogeneity)
     first = as_circuit(before, pinned=pinned, homogeneity=homogeneity)
     if after is None and first.binding is None:
         raise InvalidInputError("verify: say what to compare with, verify(before, after).")

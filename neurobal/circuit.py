@@ -17,7 +17,7 @@ from neurobal.containers import Container, ListOfSynapses, read_list, read_matri
 from neurobal.description import Description
 from neurobal.errors import InvalidInputError, NotFiniteError, did_you_mean
 from neurobal.inputs import exponent, indices, neuron_mask, per_neuron, tie_labels
-from neurobal.logarithms import multiplied, pieces
+from neurobal.logarithms import multiplied, rescaled
 
 Array: TypeAlias = np.ndarray
 
@@ -92,12 +92,7 @@ class Projection:
     def moved(self, post_log_scale: Array, pre_log_scale: Array, *, dyadic: bool) -> Array:
         """The weights times ``exp(a_e h_i - b_e h_j)``, from log-scales per neuron."""
         gain, loss = self.post_exponent * post_log_scale, self.pre_exponent * pre_log_scale
-        moved = np.empty_like(self.weight)
-        for piece in pieces(moved.size):
-            factor = gain[self.post_index[piece]]
-            factor -= loss[self.pre_index[piece]]
-            moved[piece] = multiplied(self.weight[piece], factor, dyadic=dyadic)
-        return moved
+        return rescaled(self.weight, gain, self.post_index, loss, self.pre_index, dyadic=dyadic)
 
     @property
     def container(self) -> Any:

@@ -74,7 +74,7 @@ def fit(equations: Equations, tolerance: float) -> tuple[Array, list[int]]:
     """
     i, j, a, b, y = equations.table()
     n = equations.size
-    h = _along_forest(i, j, a, b, y, n)
+    h = along_forest(i, j, a, b, y, n)
     m = y.size
     rows = np.arange(m)
     matrix = sparse.csr_array(
@@ -84,7 +84,7 @@ def fit(equations: Equations, tolerance: float) -> tuple[Array, list[int]]:
     y = np.where(finite, y, 0.0)
     h, worst = _polished(matrix, h, y, tolerance)
     if worst <= tolerance or not finite.all():
-        return _centred(i, j, a, b, h, n), []
+        return centred(i, j, a, b, h, n), []
     residual = np.abs(y - matrix @ h)
     suspects: list[int] = []
     for e in np.argsort(residual)[::-1][:CANDIDATES]:
@@ -95,7 +95,7 @@ def fit(equations: Equations, tolerance: float) -> tuple[Array, list[int]]:
         if rest <= tolerance:
             suspects.append(int(e))
             h = alone if len(suspects) == 1 else h
-    return _centred(i, j, a, b, h, n), suspects
+    return centred(i, j, a, b, h, n), suspects
 
 
 def _polished(matrix: sparse.csr_array, h: Array, y: Array, tolerance: float) -> tuple[Array, float]:
@@ -116,7 +116,7 @@ def _polished(matrix: sparse.csr_array, h: Array, y: Array, tolerance: float) ->
     return h, worst
 
 
-def _along_forest(i: Array, j: Array, a: Array, b: Array, y: Array, n: int) -> Array:
+def along_forest(i: Array, j: Array, a: Array, b: Array, y: Array, n: int) -> Array:
     """h along a spanning forest: exact if the equations are consistent, up to rounding."""
     usable = (i != j) & np.isfinite(y)
     graph = sparse.csr_array((np.ones(usable.sum(), dtype=np.int8), (i[usable], j[usable])), shape=(n + 1, n + 1))
@@ -162,7 +162,7 @@ def _depths(parent: Array, root: int) -> Array:
     return depth
 
 
-def _centred(i: Array, j: Array, a: Array, b: Array, h: Array, n: int) -> Array:
+def centred(i: Array, j: Array, a: Array, b: Array, h: Array, n: int) -> Array:
     """Geometric mean 1 of λ in each component that a common shift does not change (a = b, no ground)."""
     graph = sparse.csr_array((np.ones(i.size, dtype=np.int8), (i, j)), shape=(n + 1, n + 1))
     count, labels = csgraph.connected_components(graph, directed=False)

@@ -10,6 +10,7 @@ import numpy as np
 
 Array: TypeAlias = np.ndarray
 
+MODERATE = 300.0  # a factor e^300 on a node's costs leaves room for as much again
 PIECE = 1 << 17  # entries that are worked on at a time, so that temporary arrays stay in the processor's cache
 
 
@@ -50,3 +51,16 @@ def positive_range(values: Array) -> tuple[float, float] | None:
             smallest = sizes.min(initial=math.inf, where=sizes > 0)
         low, high = min(low, float(smallest)), max(high, float(sizes.max()))
     return (low, high) if high > 0 else None
+
+
+def rescaled(values: Array, gain: Array, post: Array, loss: Array, pre: Array, *, dyadic: bool) -> Array:
+    """``values * exp(gain[post] - loss[pre])`` in the dtype of ``values``; exact where ``dyadic``.
+
+    ``values``, ``post`` and ``pre`` have one entry a synapse, ``gain`` and ``loss`` one a neuron.
+    """
+    result = np.empty_like(values)
+    for piece in pieces(values.size):
+        factor = gain[post[piece]]
+        factor -= loss[pre[piece]]
+        result[piece] = multiplied(values[piece], factor, dyadic=dyadic)
+    return result

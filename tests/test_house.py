@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.result",),
     ("neurobal.rescaling",),
     ("neurobal.plot",),
+    ("neurobal.large",),
     ("neurobal.certificate", "neurobal.comparison"),
     ("neurobal.changes", "neurobal.exactness"),
     ("neurobal.formulation", "neurobal.rounding"),

@@ -12,13 +12,12 @@ from typing import TypeAlias
 import numpy as np
 from scipy import sparse
 
-from neurobal.logarithms import log_sums, positive_range
+from neurobal.logarithms import MODERATE, log_sums, positive_range
 from neurobal.stores import bands
 from neurobal.stores.protocol import Choice, Shift
 
 Array: TypeAlias = np.ndarray
 
-MODERATE = 300.0  # a factor e^300 on a node's costs leaves room for as much again
 THREADS = min(4, os.cpu_count() or 1)
 WORTH_THREADS = 1_000_000  # synapses below which a thread costs more than it saves
 FEW_LOST = 0.8  # share of synapses that remain from which on those left out cost less as zeros than a new matrix

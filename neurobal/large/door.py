@@ -1,0 +1,103 @@
+"""`balance` and `verify` for networks on disk: checks what users give, and what is possible there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from neurobal.cost import Cost
+from neurobal.disk import SynapsesOnDisk
+from neurobal.errors import InvalidInputError, NeurobalError
+from neurobal.large.balancing import Watch, solve
+from neurobal.large.files import OnFiles
+from neurobal.large.result import LargeBalance, LeftOut
+from neurobal.progress import Progress, Report
+from neurobal.solvers import Newton, Solver
+
+Array: TypeAlias = np.ndarray
+
+LOAD = "possible for networks in memory only so far: nb.on_disk(folder).matrix() loads it, if it fits"
+
+
+def balance_on_disk(
+    network: SynapsesOnDisk,
+    *,
+    cost: Cost | Mapping[str, Cost],
+    pinned: Any,
+    solver: Solver,
+    tol: float,
+    max_iter: int | None,
+    strict: bool,
+    report: Report,
+    others: Mapping[str, Any],
+) -> LargeBalance:
+    """`neurobal.balance` of a network on disk. ``others``: options that only networks in memory know, if given."""
+    for option, value in others.items():
+        if value is not None and value is not False:
+            raise InvalidInputError(f"{option}: {LOAD}.")
+    if not isinstance(solver, Newton):
+        raise InvalidInputError(f"method: {solver.name!r} is {LOAD}. On disk there is 'newton'.")
+    held = pinned_mask(network, pinned)
+    progress = Progress(report, f"balancing {network.size:,} neurons, {network.nnz:,} synapses on disk")
+    monitor = Watch(progress, tol)
+    passes = OnFiles(network)
+    passes.tell = monitor.tell
+    names = network.stored_ids
+
+    def name(neuron: int) -> str:
+        return f"neuron {neuron if names is None else repr(names[neuron].item())}"
+
+    found = solve(passes, cost, held, tol=tol, max_iter=max_iter, monitor=monitor, strict=strict, name=name)
+    solution = found.solution
+    progress.done(f"imbalance {solution.imbalance.total:.1e}, {found.passes} passes")
+    excluded = (LeftOut(found.left_out, found.present),) if found.left_out else ()
+    return LargeBalance(
+        success=solution.balanced,
+        status=solution.status,
+        message=_message(solution.balanced, solution.status, solution.imbalance.total, tol),
+        method=solver.name,
+        iterations=solution.iterations,
+        evaluations=found.passes,
+        cost_before=found.cost_before,
+        cost=found.cost,
+        imbalance_before=found.imbalance_before,
+        imbalance=solution.imbalance.total,
+        worst_unit=solution.imbalance.worst_unit,
+        excluded=excluded,
+        log_scale=found.log_scale,
+        pinned=held,
+        left_out=(found.components < 0) & ~held,
+        history=found.history,
+        network=network,
+        cost_function=cost,
+    )
+
+
+def _message(balanced: bool, status: str, imbalance: float, tol: float) -> str:
+    if balanced:
+        return f"Incoming and outgoing cost are balanced to {tol:g}."
+    return f"Not balanced to {tol:g}: imbalance {imbalance:.2e}. {status}"
+
+
+def pinned_mask(network: SynapsesOnDisk, pinned: Any) -> Array:
+    """A mask (n,) of the neurons that are pinned: of their ids, or a mask already."""
+    mask = np.zeros(network.size, dtype=bool)
+    if pinned is None or pinned is False:
+        return mask
+    if pinned is True:
+        return ~mask
+    given = np.asarray(pinned)
+    if given.dtype == bool:
+        if given.shape != mask.shape:
+            raise InvalidInputError(
+                f"pinned: a mask needs one entry a neuron, {mask.shape}, and has shape {given.shape}. Or give ids."
+            )
+        return given.copy()
+    if given.size:
+        try:
+            mask[network.numbers(given)] = True
+        except NeurobalError as error:
+            raise InvalidInputError(f"pinned: {error}") from error
+    return mask
