@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from neurobal import analysis, solvers
+from neurobal.large import verification as _  # noqa: F401  (by it `verify` knows networks on disk)
 from neurobal.adapters import as_circuit
 from neurobal.balancing import balance
 from neurobal.certificate import Certificate, verify
