@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from neurobal import analysis, solvers
-from neurobal.large import verification as _  # noqa: F401  (by it `verify` knows networks on disk)
 from neurobal.adapters import as_circuit
 from neurobal.balancing import balance
 from neurobal.certificate import Certificate, verify
@@ -17,6 +16,7 @@ from neurobal.circuit import Circuit, Population, Projection
 from neurobal.cost import Cost, Power, Robustness
 from neurobal.disk import SynapsesOnDisk, on_disk, to_disk
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError, UnbalanceableError
+from neurobal.large import verification as _  # noqa: F401  (by it `verify` knows networks on disk)
 from neurobal.rescaling import Rescaling, rescale
 from neurobal.result import Balance, Excluded
 from neurobal.rules import AntiBalancing, GradientFlow, NormalizedFlow, Rule, StochasticBalancing
