@@ -67,6 +67,8 @@ class Potential:
         """Exponentiate the costs anew, around another base point."""
         problem, self.base = self.problem, base
         self.log_scale = self._component_scales()
+        with np.errstate(over="ignore"):
+            self._unit = np.exp(self.log_scale)
         unit = float(self.log_scale[0]) if problem.n_components == 1 else self.log_scale[problem.labels]
         self.costs = [(block, block.store.costs(self._shift(block), unit)) for block in problem.blocks]
         self.grounds = [
@@ -183,8 +185,7 @@ class Potential:
 
     def total_cost(self, point: Point) -> float:
         """Σ c over everything that h can change, in the units of the cost."""
-        with np.errstate(over="ignore"):
-            return float(np.dot(np.exp(self.log_scale), point.cost))
+        return float(np.dot(self._unit, point.cost))
 
     def imbalance(self, point: Point) -> Imbalance:
         """Imbalance at ``point``: per component Σ|in - out| / Σ p c; per node |in - out| / (in + out)."""

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -180,9 +180,14 @@ class InMemoryCosts:
         self._left, self._right = left, right
         self._plain = bool(np.all(np.asarray(left) == 1) and np.all(np.asarray(right) == 1))
         self._dense = matrix.toarray() if matrix.nnz > DENSE * matrix.shape[0] * matrix.shape[1] else None
+
+    @cached_property
+    def _bands(self) -> list[tuple[slice, sparse.csr_array, sparse.csc_array]]:
+        """A band of rows for each thread, and its transpose."""
+        matrix = self._matrix
         share = matrix.nnz // THREADS + 1 if matrix.nnz >= WORTH_THREADS else matrix.nnz + 1
         # SciPy makes a new object at each `.T`: keep it.
-        self._bands = [(rows, band, band.T) for rows, band in bands.bands(matrix, share)]
+        return [(rows, band, band.T) for rows, band in bands.bands(matrix, share)]
 
     def sums(self, t: Array, s: Array) -> tuple[Array, Array]:
         if self._plain:
