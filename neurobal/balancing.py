@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, TypeAlias, overload
 
@@ -194,8 +195,8 @@ def balance_formulation(
         h = rounded(h, quantum(formulation.circuit), formulation.problem.shiftable(), lambda h: meter(h)[0])
         imbalance = meter(h)[1]
     log_scale = formulation.nodes.spread(h)
-    formulation = formulation.at(formulation.circuit)  # forgets the flat problem, which takes memory
-    after = formulation.at(formulation.circuit.rescaled(log_scale, dyadic=dyadic))
+    formulation = replace(formulation)  # forgets the flat problem, which takes memory
+    after = formulation.rescaled(log_scale, dyadic=dyadic)
     cost_before = formulation.total()
     constant = cost_before - monitor.cost[0] if math.isfinite(cost_before) else 0.0
     progress.done(f"imbalance {imbalance.total:.1e}")

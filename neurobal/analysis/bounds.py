@@ -19,6 +19,7 @@ from neurobal.cost import Cost
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Excluded
 from neurobal.logarithms import log_sums
+from neurobal.neuron_costs import ExcludedNeurons
 from neurobal.problem import Problem
 from neurobal.solvers.runaways import seen_from
 
@@ -40,14 +41,14 @@ class CostBounds:
         The total cost now, as `Balance.cost_before`: without what has no balance.
     least_saving, greatest_saving : float
         Balancing lowers the cost at least, and at most, by this much.
-    excluded : tuple of Excluded
-        Synapses that have no balance. The bounds are about the others.
+    excluded : tuple of Excluded and ExcludedNeurons
+        Synapses, and costs on neurons, that have no balance. The bounds are about the others.
     """
 
     cost_before: float
     least_saving: float
     greatest_saving: float
-    excluded: tuple[Excluded, ...] = ()
+    excluded: tuple[Excluded | ExcludedNeurons, ...] = ()
 
     @property
     def lower(self) -> float:
