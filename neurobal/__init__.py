@@ -16,8 +16,8 @@ from neurobal.circuit import Circuit, Population, Projection
 from neurobal.cost import Cost, Power, Robustness
 from neurobal.disk import SynapsesOnDisk, on_disk, to_disk
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError, UnbalanceableError
+from neurobal.large.result import BalanceOnDisk
 from neurobal.rescaling import Rescaling, rescale
-from neurobal.large.result import LargeBalance
 from neurobal.result import Balance, Excluded
 from neurobal.rules import AntiBalancing, GradientFlow, NormalizedFlow, Rule, StochasticBalancing
 from neurobal.storage import load, save
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AntiBalancing",
     "Balance",
+    "BalanceOnDisk",
     "Certificate",
     "Circuit",
     "Cost",
@@ -39,7 +40,6 @@ __all__ = [
     "GradientFlow",
     "IncomingNormalization",
     "InvalidInputError",
-    "LargeBalance",
     "NeurobalError",
     "NormalizedFlow",
     "NotHomogeneousError",

@@ -160,6 +160,21 @@ def test_an_interrupt_ends_a_pass(threads: int, network: Arrays) -> None:
         OnFiles(network, 50, threads).run(Failing())
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_who_is_told_may_interrupt(threads: int, network: Arrays) -> None:
+    """As Ctrl-C does: it reaches the main thread, which tells how far a pass is."""
+    passes = OnFiles(network, 1, threads)
+
+    def tell(count: int, done: float) -> None:
+        if count == 2:
+            raise KeyboardInterrupt
+
+    passes.tell = tell
+    passes.run(Degrees())
+    with pytest.raises(KeyboardInterrupt):
+        passes.run(Degrees())
+
+
 def test_a_file_that_has_become_shorter_is_an_error(network: Arrays, tmp_path: Any) -> None:
     paths = [tmp_path / name for name in ("start", "pre", "weight")]
     mapped = []
