@@ -19,6 +19,7 @@ from neurobal.stores.protocol import Choice, Shift
 
 Array: TypeAlias = np.ndarray
 
+MOST_COUPLINGS = 50_000_000  # between groups of neurons: 600 MB
 NEAR = 30.0  # of a log-cost: 13 decades from 1
 HIGHEST = 600.0  # of log|w|, beyond which a unit of weights is no ordinary number
 
@@ -152,7 +153,8 @@ class StreamedCosts:
         return couplings
 
     def grouped(self, left: Array, right: Array, groups: Array, count: int) -> sparse.csr_array:
-        (couplings,) = self._passes.run(Grouped(self._costs, left * self._left, right * self._right, groups, count))
+        work = Grouped(self._costs, left * self._left, right * self._right, groups, count, MOST_COUPLINGS)
+        (couplings,) = self._passes.run(work)
         return couplings
 
 

@@ -44,7 +44,7 @@ def works(network: Arrays) -> dict[str, Work]:
         "largest": Largest(wide),
         "extremes": Extremes(plain, left, right),
         "strong": Strong(plain, positive, root, np.sqrt(root), 0.5),
-        "grouped": Grouped(plain, positive, root, rng.integers(0, 9, SIZE), 9),
+        "grouped": Grouped(plain, positive, root, rng.integers(0, 9, SIZE), 9, 81),
         "degrees": Degrees(),
         "reach": Reach(np.zeros(SIZE, np.int32), mask, mask, np.zeros(SIZE, bool)),
         "structure": Structure(labels, mask),
