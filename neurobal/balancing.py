@@ -14,7 +14,6 @@ from neurobal.cost import Cost, Power
 from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Formulation, formulate
-from neurobal.large import verification as _verification  # noqa: F401  (`verify` knows networks on disk by it)
 from neurobal.large.door import balance_on_disk
 from neurobal.large.result import BalanceOnDisk
 from neurobal.potential import Imbalance
