@@ -34,12 +34,12 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--tol", type=float, default=1e-6)
     parser.add_argument("--folder", type=Path, help="where the network is made; default: a temporary place")
     parser.add_argument("--keep", action="store_true", help="do not delete it at the end")
-    parser.add_argument("--certificate", action="store_true", help="make the certificate, too")
+    parser.add_argument("--write", action="store_true", help="make the certificate, write the result, and verify it")
     arguments = parser.parse_args(argv)
     name = f"neurobal-large-{arguments.neurons}-{arguments.synapses_per_neuron}"
     folder = arguments.folder or Path(tempfile.gettempdir()) / name
     make(folder, arguments.neurons, arguments.synapses_per_neuron)
-    measure(folder, arguments.tol, arguments.certificate)
+    measure(folder, arguments.tol, arguments.write)
     if not arguments.keep:
         shutil.rmtree(folder)
 
@@ -82,7 +82,7 @@ def synapses(first: int, last: int, hidden: np.ndarray, per_neuron: int, band: i
     return pre.astype(np.int32), weight
 
 
-def measure(folder: Path, tol: float, certificate: bool) -> None:
+def measure(folder: Path, tol: float, write: bool) -> None:
     """Open and balance the network, and print what it took."""
     with Memory() as memory:
         begin = time.perf_counter()
@@ -98,9 +98,16 @@ def measure(folder: Path, tol: float, certificate: bool) -> None:
             f"{took / result.evaluations:.1f} s a pass, {cpu:.0f} s of processors in all; {memory}",
             flush=True,
         )
-        if certificate:
-            begin = time.perf_counter()
-            print(result.certificate, f"in {time.perf_counter() - begin:.0f} s; {memory}", flush=True)
+        if write:
+            written = folder.with_name(f"{folder.name}-balanced")
+            for step in (
+                lambda: result.certificate,
+                lambda: result.write(written),
+                lambda: nb.verify(network, written),
+            ):
+                begin = time.perf_counter()
+                print(step(), f"in {time.perf_counter() - begin:.0f} s; {memory}", flush=True)
+            shutil.rmtree(written)
 
 
 class Memory:

@@ -15,7 +15,7 @@ from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Formulation, formulate
 from neurobal.large.door import balance_on_disk
-from neurobal.large.result import LargeBalance
+from neurobal.large.result import BalanceOnDisk
 from neurobal.potential import Imbalance
 from neurobal.problem import Problem
 from neurobal.progress import Progress, Report
@@ -41,7 +41,7 @@ def balance(
     max_iter: int | None = ...,
     on_unbalanceable: str = ...,
     report: Report = ...,
-) -> LargeBalance: ...
+) -> BalanceOnDisk: ...
 @overload
 def balance(
     network: Any = ...,
@@ -76,7 +76,7 @@ def balance(
     report: Report = None,
     namespace: dict[str, Any] | None = None,
     level: int = 0,
-) -> Balance | LargeBalance:
+) -> Balance | BalanceOnDisk:
     """Balance incoming and outgoing synaptic cost at every neuron without changing what the network computes.
 
     Minimises ``C(h) = Σ_e α_e |w_e|^p exp(p (a_e h_i - b_e h_j))`` over log-scales h of the free neurons; at the
@@ -119,7 +119,7 @@ def balance(
 
     Returns
     -------
-    Balance, or LargeBalance of a network on disk
+    Balance, or BalanceOnDisk of a network on disk
 
     Raises
     ------

@@ -11,7 +11,7 @@ import numpy as np
 from neurobal.cost import Cost
 from neurobal.errors import InvalidInputError, UnbalanceableError
 from neurobal.large.components import SMALL
-from neurobal.large.passes import Passes
+from neurobal.large.passes import Passes, TooLarge
 from neurobal.large.problem import Setting, Unsettled, formulated, powers_of
 from neurobal.potential import Imbalance, log_balance
 from neurobal.problem import Problem
@@ -123,7 +123,14 @@ def solve(
 
 def _solution(problem: Problem, tol: float, max_iter: int | None, monitor: Monitor) -> Solution:
     try:
-        return Newton().solve(problem, tol, max_iter, monitor)
+        try:
+            return Newton().solve(problem, tol, max_iter, monitor)
+        except TooLarge:
+            # Groups of neurons are coupled to too many others for a coarse correction: anew, without one.
+            problem.symmetric = False
+            monitor.cost.clear()
+            monitor.imbalance.clear()
+            return Newton().solve(problem, tol, max_iter, monitor)
     except Unsettled as unsettled:
         imbalance = log_balance(problem, unsettled.h).imbalance
         status = (

@@ -12,7 +12,7 @@ from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError, NeurobalError
 from neurobal.large.balancing import Watch, solve
 from neurobal.large.files import OnFiles
-from neurobal.large.result import LargeBalance, LeftOut
+from neurobal.large.result import BalanceOnDisk, columns_of
 from neurobal.progress import Progress, Report
 from neurobal.solvers import Newton, Solver
 
@@ -32,7 +32,7 @@ def balance_on_disk(
     strict: bool,
     report: Report,
     others: Mapping[str, Any],
-) -> LargeBalance:
+) -> BalanceOnDisk:
     """`neurobal.balance` of a network on disk. ``others``: options that only networks in memory know, if given."""
     for option, value in others.items():
         if value is not None and value is not False:
@@ -50,35 +50,9 @@ def balance_on_disk(
         return f"neuron {neuron if names is None else repr(names[neuron].item())}"
 
     found = solve(passes, cost, held, tol=tol, max_iter=max_iter, monitor=monitor, strict=strict, name=name)
-    solution = found.solution
-    progress.done(f"imbalance {solution.imbalance.total:.1e}, {found.passes} passes")
-    excluded = (LeftOut(found.left_out, found.present),) if found.left_out else ()
-    return LargeBalance(
-        success=solution.balanced,
-        status=solution.status,
-        message=_message(solution.balanced, solution.status, solution.imbalance.total, tol),
-        method=solver.name,
-        iterations=solution.iterations,
-        evaluations=found.passes,
-        cost_before=found.cost_before,
-        cost=found.cost,
-        imbalance_before=found.imbalance_before,
-        imbalance=solution.imbalance.total,
-        worst_unit=solution.imbalance.worst_unit,
-        excluded=excluded,
-        log_scale=found.log_scale,
-        pinned=held,
-        left_out=(found.components < 0) & ~held,
-        history=found.history,
-        network=network,
-        cost_function=cost,
-    )
-
-
-def _message(balanced: bool, status: str, imbalance: float, tol: float) -> str:
-    if balanced:
-        return f"Incoming and outgoing cost are balanced to {tol:g}."
-    return f"Not balanced to {tol:g}: imbalance {imbalance:.2e}. {status}"
+    progress.done(f"imbalance {found.solution.imbalance.total:.1e}, {found.passes} passes")
+    columns = columns_of(found, held, cost, tol, solver.name)
+    return BalanceOnDisk(ids=network.ids, synapses=network.nnz, network=network, **columns)
 
 
 def pinned_mask(network: SynapsesOnDisk, pinned: Any) -> Array:

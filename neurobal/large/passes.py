@@ -126,18 +126,26 @@ class Combined(Part):
         return Combined(self.ufunc, self.ufunc(self.values, other.values, out=out))
 
 
+class TooLarge(Exception):
+    """A part of an answer does not fit in memory."""
+
+
 @dataclass(frozen=True, eq=False)
 class AddedMatrix(Part):
-    """A sparse matrix that is added up."""
+    """A sparse matrix that is added up. `TooLarge` is raised when it gets more entries than ``most``."""
 
     matrix: sparse.csr_array
+    most: int
 
     @property
     def value(self) -> sparse.csr_array:
         return self.matrix
 
     def merged(self, other: AddedMatrix) -> AddedMatrix:
-        return AddedMatrix(self.matrix + other.matrix)
+        added = self.matrix + other.matrix
+        if added.nnz > self.most:
+            raise TooLarge(f"A matrix has more than {self.most:,} entries.")
+        return AddedMatrix(added, self.most)
 
 
 @dataclass(frozen=True, eq=False)
