@@ -15,6 +15,7 @@ import numpy as np
 
 from neurobal.errors import InvalidFileError
 from neurobal.large.passes import Parts, RowBand, Work, merged
+from neurobal.stores import bands
 
 Array: TypeAlias = np.ndarray
 # The number of the pass, and the share of it that is done.
@@ -57,7 +58,7 @@ class OnFiles:
         self.size, self.synapses = int(network.start.size - 1), int(network.pre.size)
         self.count = 0
         self.tell: Tell = lambda count, done: None
-        self._cuts = cuts(network.start, entries or max(FEWEST, int(PER_NEURON * self.size)))
+        self._cuts = bands.cuts(network.start, entries or max(FEWEST, int(PER_NEURON * self.size)))
         self._threads = max(1, min(threads, len(self._cuts)))
         self._silent: dict[int, Array] = {}
         self._done, self._lock = 0, Lock()
@@ -125,14 +126,6 @@ class OnFiles:
         marks = np.linspace(0, self.synapses, self._threads + 1)[1:-1]
         edges = np.unique(np.concatenate([[0], np.searchsorted(ends, marks) + 1, [ends.size]]))
         return [range(a, b) for a, b in pairwise(edges.tolist())]
-
-
-def cuts(start: Array, entries: int) -> list[tuple[int, int]]:
-    """First and last (exclusive) rows of bands with about ``entries`` synapses each, at least one row."""
-    rows, synapses = start.size - 1, int(start[-1])
-    marks = np.searchsorted(start, np.arange(entries, synapses - entries // 2, entries), side="left")
-    edges = np.unique(np.concatenate([[0], marks, [rows]])).tolist()
-    return list(pairwise(edges))
 
 
 def check_sizes(network: Arrays) -> None:

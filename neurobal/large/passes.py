@@ -16,6 +16,8 @@ from typing import Any, Protocol, Self, TypeAlias
 import numpy as np
 from scipy import sparse
 
+from neurobal.stores import bands
+
 Array: TypeAlias = np.ndarray
 
 
@@ -69,7 +71,7 @@ class RowBand:
 
     def matrix(self, values: Array) -> sparse.csr_array:
         """Values, one a synapse, as a matrix (rows, size)."""
-        return sparse.csr_array((values, self.pre, self.indptr), shape=(self.counts.size, self.size))
+        return bands.csr(values, self.pre, self.indptr, self.size)
 
     def of_rows(self, ufunc: np.ufunc, values: Array, empty: Any) -> Array:
         """``ufunc`` reduced over the synapses of each row; ``empty`` where there is none."""

@@ -121,9 +121,7 @@ class LargeBalance:
 
     def _parts(self) -> tuple[str, list[tuple[str, str, str, str]], list[str]]:
         state = "balanced" if self.success else "NOT balanced"
-        title = (
-            f"LargeBalance: {state} ({self.method}, {self.iterations} iterations, {self.evaluations} passes)"
-        )
+        title = f"LargeBalance: {state} ({self.method}, {self.iterations} iterations, {self.evaluations} passes)"
         fall = f"({self.cost / self.cost_before - 1:+.1%}) " if self.cost_before > 0 else ""
         numbers = [
             ("cost", f"{self.cost_before:.5g}", f"{self.cost:.5g}", f"{fall}{formula(self.cost_function)}"),

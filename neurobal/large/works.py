@@ -38,7 +38,7 @@ class Sums(Work):
 
     def on(self, band: RowBand) -> Parts:
         matrix = band.matrix(self.costs.of(band))
-        return Rows((matrix @ self.t,)), total(matrix.T @ self.s[band.rows])
+        return Rows((matrix @ self.t,)), total(bands.transposed(matrix) @ self.s[band.rows])
 
 
 @dataclass(frozen=True, eq=False)

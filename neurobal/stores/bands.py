@@ -26,11 +26,25 @@ def cuts(indptr: Array, entries: int = SYNAPSES) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
+def csr(values: Array, columns: Array, indptr: Array, width: int) -> sparse.csr_array:
+    """A CSR matrix of these very arrays: SciPy's constructor copies parts of larger arrays."""
+    matrix = sparse.csr_array((indptr.size - 1, width), dtype=values.dtype)
+    matrix.data, matrix.indices, matrix.indptr = values, columns, indptr
+    return matrix
+
+
+def transposed(matrix: sparse.csr_array) -> sparse.csc_array:
+    """The transposed matrix, of the same arrays."""
+    other = sparse.csc_array(matrix.shape[::-1], dtype=matrix.dtype)
+    other.data, other.indices, other.indptr = matrix.data, matrix.indices, matrix.indptr
+    return other
+
+
 def band(matrix: sparse.csr_array, first: int, last: int) -> sparse.csr_array:
     """Rows ``first`` to ``last`` (exclusive) of a matrix, whose memory they share."""
     begin, end = matrix.indptr[first], matrix.indptr[last]
-    parts = (matrix.data[begin:end], matrix.indices[begin:end], matrix.indptr[first : last + 1] - begin)
-    return sparse.csr_array(parts, shape=(last - first, matrix.shape[1]))
+    indptr = matrix.indptr[first : last + 1] - begin
+    return csr(matrix.data[begin:end], matrix.indices[begin:end], indptr, matrix.shape[1])
 
 
 def bands(matrix: sparse.csr_array, entries: int = SYNAPSES) -> Iterator[tuple[slice, sparse.csr_array]]:

@@ -186,8 +186,7 @@ class InMemoryCosts:
         """A band of rows for each thread, and its transpose."""
         matrix = self._matrix
         share = matrix.nnz // THREADS + 1 if matrix.nnz >= WORTH_THREADS else matrix.nnz + 1
-        # SciPy makes a new object at each `.T`: keep it.
-        return [(rows, band, band.T) for rows, band in bands.bands(matrix, share)]
+        return [(rows, band, bands.transposed(band)) for rows, band in bands.bands(matrix, share)]
 
     def sums(self, t: Array, s: Array) -> tuple[Array, Array]:
         if self._plain:
