@@ -1,6 +1,7 @@
 """``python -m benchmarks.large``: a network that is larger than memory, made on disk and balanced there.
 
-The folder is made band by band, in the format of ``docs/synapses_on_disk.md``; what was stopped goes on where it was.
+The folder is made band by band, in the format of ``docs/synapses_on_disk.md``. What was stopped, the making or the
+balancing, goes on where it was.
 Most synapses are local on a ring of neurons, weights are log-normal, and hidden scales ``exp(N(0, 2²))`` of the neurons
 have unbalanced them. It takes 8 bytes a synapse, and is deleted at the end unless ``--keep``.
 """
@@ -29,7 +30,7 @@ SEED = 1
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.large", description=__doc__)
-    parser.add_argument("--neurons", type=int, default=1_000_000)
+    parser.add_argument("--neurons", type=int, default=2_000_000)
     parser.add_argument("--synapses-per-neuron", type=int, default=100)
     parser.add_argument("--tol", type=float, default=1e-6)
     parser.add_argument("--folder", type=Path, help="where the network is made; default: a temporary place")
@@ -89,7 +90,8 @@ def measure(folder: Path, tol: float, write: bool) -> None:
         network = nb.on_disk(folder)
         opened = time.perf_counter()
         print(f"opened and checked in {opened - begin:.0f} s; {memory}", flush=True)
-        result = nb.balance(network, cost=nb.Power(2), tol=tol, report="text")
+        checkpoint = folder.with_name(f"{folder.name}-checkpoint.npz")
+        result = nb.balance(network, cost=nb.Power(2), tol=tol, report="text", checkpoint=checkpoint)
         took = time.perf_counter() - opened
         cpu = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
         print(result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -41,6 +42,7 @@ def balance(
     max_iter: int | None = ...,
     on_unbalanceable: str = ...,
     report: Report = ...,
+    checkpoint: str | PathLike[str] | None = ...,
 ) -> BalanceOnDisk: ...
 @overload
 def balance(
@@ -57,6 +59,7 @@ def balance(
     dyadic: bool = ...,
     on_unbalanceable: str = ...,
     report: Report = ...,
+    checkpoint: None = ...,
     namespace: dict[str, Any] | None = ...,
     level: int = ...,
 ) -> Balance: ...
@@ -74,6 +77,7 @@ def balance(
     dyadic: bool = False,
     on_unbalanceable: str = "exclude",
     report: Report = None,
+    checkpoint: str | PathLike[str] | None = None,
     namespace: dict[str, Any] | None = None,
     level: int = 0,
 ) -> Balance | BalanceOnDisk:
@@ -114,6 +118,9 @@ def balance(
         What to do with synapses that have no balance: ``'exclude'`` them, or ``'raise'``.
     report
         Progress, as in Brian2's ``run``: None, ``'text'``, ``'stderr'``, or a function; or ``'bar'``, which tqdm draws.
+    checkpoint
+        On disk: a file that keeps what was reached after each step. A call that was stopped goes on where it was if it
+        is made again with the same file, network, cost and pins; when all is balanced the file is deleted.
     namespace, level
         Brian2: where to find external constants, as in ``Network.run``.
 
@@ -152,8 +159,11 @@ def balance(
             max_iter=max_iter,
             strict=on_unbalanceable == "raise",
             report=report,
+            checkpoint=checkpoint,
             others={**others, "namespace": namespace},
         )
+    if checkpoint is not None:
+        raise InvalidInputError("checkpoint: only balancing on disk keeps one; in memory it takes too short a time.")
     circuit = as_writable_circuit(
         network,
         pinned=pinned,

@@ -10,6 +10,7 @@ import numpy as np
 
 from neurobal.cost import Cost
 from neurobal.errors import InvalidInputError, UnbalanceableError
+from neurobal.large.checkpoint import Checkpoint, Reached
 from neurobal.large.components import SMALL
 from neurobal.large.passes import Passes, TooLarge
 from neurobal.large.problem import Setting, Unsettled, formulated, powers_of
@@ -41,15 +42,30 @@ class Solved:
 
 
 class Watch(Monitor):
-    """A `Monitor` that also tells how far a pass is."""
+    """A `Monitor` that also tells how far a pass is, and keeps what was reached in a `Checkpoint`."""
 
-    def __init__(self, progress: Progress, tol: float) -> None:
-        super().__init__(progress, tol)
-        self._shown, self._now = progress, ""
+    def __init__(self, progress: Progress, tol: float, checkpoint: Checkpoint | None = None) -> None:
+        checkpoint = checkpoint or Checkpoint(None, {})
+        self._reached = checkpoint.read()
+        super().__init__(progress, tol, None if self._reached is None else self._reached.h)
+        self._shown, self._now, self._checkpoint = progress, "", checkpoint
+        self.begin_again()
 
-    def record(self, cost: float, imbalance: Imbalance) -> None:
+    def begin_again(self) -> None:
+        super().begin_again()
+        self._known = self._reached is not None  # the start is what was recorded last
+        if self._reached is not None:
+            self.cost += self._reached.cost
+            self.imbalance += self._reached.imbalance
+
+    def record(self, cost: float, imbalance: Imbalance, h: Array | None = None) -> None:
         self._now = f", imbalance {imbalance.total:.1e}"
-        super().record(cost, imbalance)
+        if self._known:
+            self._known = False
+            return
+        super().record(cost, imbalance, h)
+        if h is not None:
+            self._checkpoint.keep(Reached(h, self.cost, self.imbalance))
 
     def tell(self, count: int, done: float) -> None:
         """Pass number ``count`` is ``done`` to this share."""
@@ -128,8 +144,7 @@ def _solution(problem: Problem, tol: float, max_iter: int | None, monitor: Monit
         except TooLarge:
             # Groups of neurons are coupled to too many others for a coarse correction: anew, without one.
             problem.symmetric = False
-            monitor.cost.clear()
-            monitor.imbalance.clear()
+            monitor.begin_again()
             return Newton().solve(problem, tol, max_iter, monitor)
     except Unsettled as unsettled:
         imbalance = log_balance(problem, unsettled.h).imbalance
