@@ -18,7 +18,6 @@ from neurobal.formulation import Formulation, formulate
 from neurobal.large.door import balance_on_disk
 from neurobal.large.result import BalanceOnDisk
 from neurobal.potential import Imbalance
-from neurobal.problem import Problem
 from neurobal.progress import Progress, Report
 from neurobal.result import Balance
 from neurobal.rounding import quantum, rounded
@@ -197,7 +196,7 @@ def balance_formulation(
     """`balance` from the formulation on: solve, and wrap the solution."""
     progress = Progress(report, f"balancing {formulation.nodes.size:,} units, {formulation.synapses:,} synapses")
     formulation, solution, monitor = _solve(formulation, solver, tol, max_iter, progress, strict)
-    h = _centred(formulation.problem, solution.h)
+    h = formulation.problem.centred(solution.h)
     imbalance = solution.imbalance
     if dyadic:
         meter = Meter(formulation.problem)
@@ -243,14 +242,6 @@ def _solve(
         if runaway is None:
             return formulation, solution, monitor
         formulation = formulation.without(runaway, strict=strict).balanceable(strict=strict)
-
-
-def _centred(problem: Problem, h: Array) -> Array:
-    """Geometric mean 1 of λ over the nodes of each component that a common shift does not change."""
-    members = problem.shiftable()
-    count = np.bincount(problem.labels[members], minlength=problem.n_components)
-    total = np.bincount(problem.labels[members], h[members], minlength=problem.n_components)
-    return h - np.where(members, (total / np.maximum(count, 1))[problem.labels], 0.0)
 
 
 def _message(solution: Solution, imbalance: Imbalance, tol: float, dyadic: bool) -> str:

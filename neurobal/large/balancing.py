@@ -122,7 +122,7 @@ def solve(
     setting = formulated(passes, powers, pinned, small)
     _check(setting, pinned, strict, name)
     solution = _solution(setting.problem, tol, max_iter, monitor)
-    h = centred(setting.problem, solution.h)
+    h = setting.problem.centred(solution.h)
     return Solved(
         solution=solution,
         log_scale=h,
@@ -156,14 +156,6 @@ def _solution(problem: Problem, tol: float, max_iter: int | None, monitor: Monit
         return Solution(
             unsettled.h, imbalance.within(tol), status, len(monitor.cost) - 1, 0, imbalance
         )  # passes are counted elsewhere
-
-
-def centred(problem: Problem, h: Array) -> Array:
-    """Geometric mean 1 of λ over the nodes of each component that a common shift does not change."""
-    members = problem.shiftable()
-    count = np.bincount(problem.labels[members], minlength=problem.n_components)
-    total = np.bincount(problem.labels[members], h[members], minlength=problem.n_components)
-    return np.where(members, h - (total / np.maximum(count, 1))[problem.labels], h)
 
 
 def _check(setting: Setting, pinned: Array, strict: bool, name: Name) -> None:

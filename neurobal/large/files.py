@@ -9,12 +9,12 @@ from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from neurobal.errors import InvalidFileError
-from neurobal.large.passes import Parts, RowBand, Work, merged
+from neurobal.large.passes import Arrays, Parts, RowBand, Work, merged
 from neurobal.stores import bands
 
 Array: TypeAlias = np.ndarray
@@ -27,17 +27,6 @@ FEWEST = 1_000_000  # synapses of a band
 # A band's product with its transpose makes a vector of all neurons: it has so many synapses a neuron that this fades.
 PER_NEURON = 1.0
 CACHED = 16  # silent synapses are remembered where they are fewer than one in so many
-
-
-class Arrays(Protocol):
-    """What is asked of a network: arrays, in memory or mapped. Neuron k receives ``start[k]`` to ``start[k + 1]``."""
-
-    @property
-    def start(self) -> Array: ...
-    @property
-    def pre(self) -> Array: ...
-    @property
-    def weight(self) -> Array: ...
 
 
 class OnFiles:

@@ -15,8 +15,8 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from neurobal.fitting import along_forest, centred, depths
-from neurobal.large.checks import Network, counterpart, log_ratio
-from neurobal.large.passes import Part, Parts, RowBand, Work
+from neurobal.large.checks import counterpart, log_ratio
+from neurobal.large.passes import Arrays, Part, Parts, RowBand, Work
 
 Array: TypeAlias = np.ndarray
 
@@ -56,7 +56,7 @@ class Span(Work):
     """A spanning `Forest` of the synapses that are not 0 in two networks, with ``y = log|after / before|``."""
 
     number: Array  # (n,): the node of each neuron; all pinned ones are the node n
-    after: Network
+    after: Arrays
 
     @property
     def nodes(self) -> int:

@@ -220,6 +220,17 @@ class Work(ABC):
         return reduce(merged, map(self.on, bands))
 
 
+class Arrays(Protocol):
+    """A network as arrays, in memory or mapped: neuron k receives the synapses ``start[k]`` to ``start[k + 1]``."""
+
+    @property
+    def start(self) -> Array: ...
+    @property
+    def pre(self) -> Array: ...
+    @property
+    def weight(self) -> Array: ...
+
+
 class Passes(Protocol):
     """All synapses of a network, wherever they are."""
 
