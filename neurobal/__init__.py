@@ -17,6 +17,7 @@ from neurobal.cost import Activity, Cost, NeuronCost, NeuronTerm, OutputNoise, P
 from neurobal.disk import SynapsesOnDisk, on_disk, to_disk
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError, UnbalanceableError
 from neurobal.large import verification as _  # noqa: F401  (by it `verify` knows networks on disk)
+from neurobal.large.result import LargeBalance
 from neurobal.neuron_costs import ExcludedNeurons
 from neurobal.rescaling import Rescaling, rescale
 from neurobal.result import Balance, Excluded
@@ -42,6 +43,7 @@ __all__ = [
     "GradientFlow",
     "IncomingNormalization",
     "InvalidInputError",
+    "LargeBalance",
     "NeurobalError",
     "NeuronCost",
     "NeuronTerm",

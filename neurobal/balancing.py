@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -16,9 +17,8 @@ from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Formulation, formulate
 from neurobal.large.door import balance_on_disk
-from neurobal.large.result import LargeBalance
+from neurobal.large.result import BalanceOnDisk
 from neurobal.potential import Imbalance
-from neurobal.problem import Problem
 from neurobal.progress import Progress, Report
 from neurobal.result import Balance
 from neurobal.rounding import quantum, rounded
@@ -42,7 +42,8 @@ def balance(
     max_iter: int | None = ...,
     on_unbalanceable: str = ...,
     report: Report = ...,
-) -> LargeBalance: ...
+    checkpoint: str | PathLike[str] | None = ...,
+) -> BalanceOnDisk: ...
 @overload
 def balance(
     network: Any = ...,
@@ -58,6 +59,7 @@ def balance(
     dyadic: bool = ...,
     on_unbalanceable: str = ...,
     report: Report = ...,
+    checkpoint: None = ...,
     namespace: dict[str, Any] | None = ...,
     level: int = ...,
 ) -> Balance: ...
@@ -75,9 +77,10 @@ def balance(
     dyadic: bool = False,
     on_unbalanceable: str = "exclude",
     report: Report = None,
+    checkpoint: str | PathLike[str] | None = None,
     namespace: dict[str, Any] | None = None,
     level: int = 0,
-) -> Balance | LargeBalance:
+) -> Balance | BalanceOnDisk:
     """Balance incoming and outgoing synaptic cost at every neuron without changing what the network computes.
 
     Minimises ``C(h) = Σ_e α_e |w_e|^p exp(p (a_e h_i - b_e h_j))`` over log-scales h of the free neurons; at the
@@ -115,12 +118,15 @@ def balance(
         What to do with synapses that have no balance: ``'exclude'`` them, or ``'raise'``.
     report
         Progress, as in Brian2's ``run``: None, ``'text'``, ``'stderr'``, or a function; or ``'bar'``, which tqdm draws.
+    checkpoint
+        On disk: a file that keeps what was reached after each step. A call that was stopped goes on where it was if it
+        is made again with the same file, network, cost and pins; when all is balanced the file is deleted.
     namespace, level
         Brian2: where to find external constants, as in ``Network.run``.
 
     Returns
     -------
-    Balance, or LargeBalance of a network on disk
+    Balance, or BalanceOnDisk of a network on disk
 
     Raises
     ------
@@ -153,8 +159,11 @@ def balance(
             max_iter=max_iter,
             strict=on_unbalanceable == "raise",
             report=report,
+            checkpoint=checkpoint,
             others={**others, "namespace": namespace},
         )
+    if checkpoint is not None:
+        raise InvalidInputError("checkpoint: only balancing on disk keeps one; in memory it takes too short a time.")
     circuit = as_writable_circuit(
         network,
         pinned=pinned,
@@ -188,7 +197,7 @@ def balance_formulation(
     """`balance` from the formulation on: solve, and wrap the solution."""
     progress = Progress(report, f"balancing {formulation.nodes.size:,} units, {formulation.synapses:,} synapses")
     formulation, solution, monitor = _solve(formulation, solver, tol, max_iter, progress, strict)
-    h = _centred(formulation.problem, solution.h)
+    h = formulation.problem.centred(solution.h)
     imbalance = solution.imbalance
     if dyadic:
         meter = Meter(formulation.problem)
@@ -234,14 +243,6 @@ def _solve(
         if runaway is None:
             return formulation, solution, monitor
         formulation = formulation.without(runaway, strict=strict).balanceable(strict=strict)
-
-
-def _centred(problem: Problem, h: Array) -> Array:
-    """Geometric mean 1 of λ over the nodes of each component that a common shift does not change."""
-    members = problem.shiftable()
-    count = np.bincount(problem.labels[members], minlength=problem.n_components)
-    total = np.bincount(problem.labels[members], h[members], minlength=problem.n_components)
-    return h - np.where(members, (total / np.maximum(count, 1))[problem.labels], 0.0)
 
 
 def _message(solution: Solution, imbalance: Imbalance, tol: float, dyadic: bool) -> str:

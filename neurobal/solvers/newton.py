@@ -50,11 +50,11 @@ class Newton:
     def solve(self, problem: Problem, tol: float, max_iter: int | None, monitor: Monitor) -> Solution:
         """See `Solver.solve`. ``max_iter`` counts Newton steps (default 100)."""
         budget = DEFAULT_STEPS if max_iter is None else max_iter
-        h = np.zeros(problem.size)
+        h = np.zeros(problem.size) if monitor.start is None else monitor.start
         wide = problem.log_range() > WIDE
         if wide:
             logs = log_balance(problem, h)
-            monitor.record(capped_exp(logs.log_cost), logs.imbalance)
+            monitor.record(capped_exp(logs.log_cost), logs.imbalance, h)
             h = _approach(problem, h)
         h, iterations, evaluations, imbalance = _descend(problem, h, tol, budget, monitor)
         if wide or (imbalance.total <= tol and not imbalance.within(tol) and iterations < budget):
@@ -76,7 +76,7 @@ def _descend(
 
     def record() -> None:
         if monitor is not None:
-            monitor.record(potential.total_cost(point), imbalance)
+            monitor.record(potential.total_cost(point), imbalance, point.h)
 
     potential = Potential(problem, h)
     point = potential.at(h)
@@ -301,5 +301,5 @@ def _settle_weak_nodes(
         h = h.copy()
         h[nodes] += moved
         logs = log_balance(problem, h)
-        monitor.record(capped_exp(logs.log_cost), logs.imbalance)
+        monitor.record(capped_exp(logs.log_cost), logs.imbalance, h)
     return h, logs.imbalance, evaluations
