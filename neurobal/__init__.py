@@ -18,6 +18,7 @@ from neurobal.disk import SynapsesOnDisk, on_disk, to_disk
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError, UnbalanceableError
 from neurobal.large import verification as _  # noqa: F401  (by it `verify` knows networks on disk)
 from neurobal.large.result import LargeBalance
+from neurobal.limits import Budget
 from neurobal.neuron_costs import ExcludedNeurons
 from neurobal.rescaling import Rescaling, rescale
 from neurobal.result import Balance, Excluded
@@ -35,6 +36,7 @@ __all__ = [
     "Activity",
     "AntiBalancing",
     "Balance",
+    "Budget",
     "Certificate",
     "Circuit",
     "Cost",

@@ -12,12 +12,14 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 
 from neurobal.adapters import as_writable_circuit
+from neurobal.budgets import balance_within
 from neurobal.cost import Cost, Power
 from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Formulation, formulate
 from neurobal.large.door import balance_on_disk
 from neurobal.large.result import BalanceOnDisk
+from neurobal.limits import limits_of
 from neurobal.potential import Imbalance
 from neurobal.progress import Progress, Report
 from neurobal.result import Balance
@@ -57,6 +59,7 @@ def balance(
     tol: float = ...,
     max_iter: int | None = ...,
     dyadic: bool = ...,
+    budget: Any = ...,
     on_unbalanceable: str = ...,
     report: Report = ...,
     checkpoint: None = ...,
@@ -75,6 +78,7 @@ def balance(
     tol: float = 1e-9,
     max_iter: int | None = None,
     dyadic: bool = False,
+    budget: Any = None,
     on_unbalanceable: str = "exclude",
     report: Report = None,
     checkpoint: str | PathLike[str] | None = None,
@@ -114,6 +118,11 @@ def balance(
         Iterations of the method; None for its own default. Running out is no error: ``success`` is False.
     dyadic
         Round to scales whose powers are powers of two: simulations stay bitwise identical.
+    budget
+        Limits: pairs of a cost and the multiple of its total now that it may have, ``[(Activity(rms), 1.0), (Power(2),
+        1.2)]``. The least ``cost`` within them is found, by Newton's method only. Their units may differ from those of
+        ``cost``; what is left out counts in their totals. With ``dyadic`` they hold after rounding, or ``message`` says
+        by how much not.
     on_unbalanceable
         What to do with synapses that have no balance: ``'exclude'`` them, or ``'raise'``.
     report
@@ -145,11 +154,18 @@ def balance(
     [0.5, 2.0]
     >>> result.cost_before, round(result.cost, 6)
     (64.25, 8.0)
+
+    The least output noise at no more activity than before:
+
+    >>> noise, activity = nb.OutputNoise([4.0, 1.0]), nb.Activity([1.0, 1.0])
+    >>> result = nb.balance(weights, cost=noise, budget=[(activity, 1.0)])
+    >>> round(result.cost / result.cost_before, 6), round(result.budgets[0].ratio, 6)
+    (0.9, 1.0)
     """
     _check(tol, max_iter, on_unbalanceable)
     solver = choose(method)
     if isinstance(network, SynapsesOnDisk):
-        others = {"tied": tied, "homogeneity": homogeneity, "scaling": scaling, "dyadic": dyadic}
+        others = {"tied": tied, "homogeneity": homogeneity, "scaling": scaling, "dyadic": dyadic, "budget": budget}
         return balance_on_disk(
             network,
             cost=cost,
@@ -164,6 +180,7 @@ def balance(
         )
     if checkpoint is not None:
         raise InvalidInputError("checkpoint: only balancing on disk keeps one; in memory it takes too short a time.")
+    limits = None if budget is None else limits_of(budget)
     circuit = as_writable_circuit(
         network,
         pinned=pinned,
@@ -173,6 +190,18 @@ def balance(
         namespace=namespace,
         level=level + 1,
     )
+    if limits is not None:
+        return balance_within(
+            circuit,
+            cost,
+            limits,
+            solver,
+            tol=tol,
+            max_iter=max_iter,
+            dyadic=dyadic,
+            strict=on_unbalanceable == "raise",
+            report=report,
+        )
     return balance_formulation(
         formulate(circuit, cost),
         solver,

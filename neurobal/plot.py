@@ -38,7 +38,7 @@ def balance_figure(result: Any) -> Figure:
     axes[2].plot(np.arange(len(result.history)), result.history.imbalance, ".-", color=INK)
     axes[2].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[2].set(yscale="log", xlabel="iteration", ylabel="imbalance", title=f"convergence ({result.method})")
-    figure.supxlabel(f"cost: {result.formulation.formula}", fontsize="small")
+    figure.supxlabel(f"{'effective ' if result.budgets else ''}cost: {result.formulation.formula}", fontsize="small")
     return figure
 
 

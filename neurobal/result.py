@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from neurobal import notebook_html
+from neurobal.cost import Cost, formula
 from neurobal.formulation import Excluded, Formulation
+from neurobal.limits import Budget
 from neurobal.neuron_costs import ExcludedNeurons
 from neurobal.rescaling import Rescaling, span
 
@@ -19,6 +21,7 @@ Row: TypeAlias = tuple[str, str, str, str]
 
 FREE = "(free are neurons that may have a λ other than 1)"
 LEFT_OUT = "(left out are synapses that no scales balance; they move with their neurons, but do not count)"
+EXCEEDED = 1e-6  # share from which on a printout says that a budget is exceeded
 NOT_HELD = "(left out are costs on neurons that no scales balance: these neurons are not scaled for their sake)"
 
 
@@ -35,6 +38,11 @@ class Balance(Rescaling):
         only they cost anything.
     cost_before, cost : float
         Total cost of all costed synapses and neurons that were not left out.
+    budgets : tuple of Budget
+        What became of each budget: limit, totals before and after, multiplier μ; none if none were given.
+    effective_cost : Cost, or dict of costs
+        ``cost + Σ μ_k budget_k``: what these scales balance. Without budgets the cost itself. Balancing it, or handing
+        it to a `Plasticity`, leads to the same scales without budgets.
     imbalance_before, imbalance : float
         The largest Σ |in - out| / Σ p c of a connected component; sums over its free neurons (tied ones as one), and
         over the synapses that a rescaling can change. c is the cost of a synapse, p its power.
@@ -46,7 +54,7 @@ class Balance(Rescaling):
     scale, weights, before, circuit, certificate, ...
         As in a `Rescaling`.
     formulation : Formulation
-        The balanced network under its cost: what the analyses need to know of it.
+        The balanced network under its effective cost: what the analyses need to know of it.
     history : recarray
         ``history.cost`` and ``history.imbalance`` per iteration (stochastic: per N visits), the start first.
     """
@@ -65,6 +73,14 @@ class Balance(Rescaling):
     excluded: tuple[Excluded | ExcludedNeurons, ...]
     formulation: Formulation
     history: np.recarray
+    budgets: tuple[Budget, ...] = ()
+    minimised: Cost | dict[str, Cost] | None = None  # where budgets were given
+
+    @property
+    def effective_cost(self) -> Cost | dict[str, Cost]:
+        """What these scales balance: the cost, plus the budgets times their multipliers."""
+        cost = self.formulation.cost
+        return cost if isinstance(cost, Cost) else dict(cost)
 
     def table(self) -> dict[str, Any]:
         """Columns with one entry a neuron, as those of `Rescaling.table`, and these:
@@ -124,8 +140,10 @@ class Balance(Rescaling):
             state += f" WITHOUT the costs on {sum(excluded.neurons.size for excluded in own):,} neurons, see below"
         title = f"Balance: {state} ({self.method}, {self.iterations} iterations, {self.evaluations} evaluations)"
         fall = f"({self.cost / self.cost_before - 1:+.1%}) " if self.cost_before > 0 else ""
+        what = self.formulation.formula if self.minimised is None else formula(self.minimised)
         numbers = [
-            ("cost", f"{self.cost_before:.5g}", f"{self.cost:.5g}", f"{fall}{self.formulation.formula}"),
+            ("cost", f"{self.cost_before:.5g}", f"{self.cost:.5g}", f"{fall}{what}"),
+            *map(_budget_row, self.budgets),
             ("imbalance", f"{self.imbalance_before:.2g}", f"{self.imbalance:.2g}", ""),
         ]
         populations = []
@@ -136,3 +154,14 @@ class Balance(Rescaling):
         notes += [NOT_HELD] if own else []
         notes += [LEFT_OUT] if len(self.excluded) > len(own) else []
         return title, numbers, populations, [*notes, *([] if self.success else [self.message]), str(self.certificate)]
+
+
+def _budget_row(budget: Budget) -> Row:
+    """The row of a budget in a printout."""
+    unit = "" if budget.dimension is None else f" [{budget.dimension}]"
+    if budget.excess > EXCEEDED:
+        state = f"EXCEEDED by {100 * budget.excess:.3g} %"
+    else:
+        state = f"active, multiplier {budget.multiplier:.4g}{unit}" if budget.active else "not active"
+    before, after = f"{budget.before:.5g}", f"{budget.after:.5g}"
+    return f"≤ {budget.limit:.4g} ×", before, after, f"({budget.ratio - 1:+.1%}) {budget.name}, {state}"

@@ -20,6 +20,7 @@ from neurobal.cost import Activity, Cost, CostSum, NeuronCost, OutputNoise, Powe
 from neurobal.description import Description, Key, Line, NotKept, Seen, Stored
 from neurobal.errors import InvalidFileError
 from neurobal.formulation import Formulation, formulate
+from neurobal.limits import Budget, joined_cost
 from neurobal.motion import GroupMotion, Motion, SynapticMotion
 from neurobal.rescaling import Rescaling, rescaled
 from neurobal.result import Balance
@@ -40,7 +41,7 @@ RESCALING: Mapping[str, Any] = {"before": Circuit, "log_scale": dict[str, Array]
 FOUND = {
     f.name: get_type_hints(Balance)[f.name]
     for f in fields(Balance)
-    if f.name not in {g.name for g in fields(Rescaling)} | {"excluded", "formulation", "history"}
+    if f.name not in {g.name for g in fields(Rescaling)} | {"excluded", "formulation", "history", "minimised"}
 }
 BALANCE: Mapping[str, Any] = {
     **RESCALING,
@@ -67,7 +68,7 @@ def _taken_balance(balance: Balance) -> dict[str, Any]:
     formulation = balance.formulation
     return {
         **{name: getattr(balance, name) for name in (*RESCALING, *FOUND)},
-        "cost_function": formulation.cost,
+        "cost_function": formulation.cost if balance.minimised is None else balance.minimised,
         "counted": dict(formulation.counted),
         "counted_neurons": dict(formulation.neurons.counted),
         "reason": formulation.reason,
@@ -87,8 +88,11 @@ def _balance(
     **found: Any,
 ) -> Balance:
     made = _rescaling(before, log_scale, dyadic)
-    formulation = _formulation(before, cost_function, counted, counted_neurons, reason)
+    budgets = found["budgets"]
+    effective = joined_cost(cost_function, budgets, before) if budgets else cost_function
+    formulation = _formulation(before, effective, counted, counted_neurons, reason)
     return Balance(
+        minimised=cost_function if budgets else None,
         log_scale=made.log_scale,
         before=made.before,
         circuit=made.circuit,
@@ -156,7 +160,8 @@ def _symmetries(model: Model, declaration: dict[str, Any]) -> Symmetries:
 TABLE: Table = {
     "Circuit": Form(Circuit, circuits.FIELDS, circuits.taken, circuits.built),
     "Rescaling": Form(Rescaling, RESCALING, lambda r: {name: getattr(r, name) for name in RESCALING}, _rescaling),
-    "Balance": Form(Balance, BALANCE, _taken_balance, _balance, {"counted_neurons": {"dict": []}}),
+    "Balance": Form(Balance, BALANCE, _taken_balance, _balance, {"counted_neurons": {"dict": []}, "budgets": {"tuple": []}}),
+    "Budget": form(Budget),
     "Certificate": form(Certificate, types={"scale": Array | dict[str, Array]}),
     "Symmetries": Form(
         Symmetries,

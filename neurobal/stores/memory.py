@@ -117,6 +117,12 @@ class InMemory:
         post, pre, values = self._post()[kept], self._matrix.indices[kept], self._matrix.data[kept]
         return InMemory.of_synapses(post, pre, values, self.size, self._log_unit)
 
+    def scaled(self, log_factor: float) -> InMemory:
+        """All costs times ``exp(log_factor)``; the matrix is shared."""
+        if self._log_unit is None:
+            return InMemory(self._like(self._matrix.data + log_factor), with_absent=self._with_absent)
+        return InMemory(self._matrix, self._log_unit + log_factor, with_absent=self._with_absent)
+
     def structure(self) -> sparse.csr_array:
         if not self._with_absent:
             return self._matrix

@@ -1,0 +1,321 @@
+"""The least A(h) with ``B_k(h) <= limit_k``, by multipliers: a concave problem in as many numbers as there are budgets.
+
+``D(ν) = min_h A(h) + Σ ν_k (B_k(h) - limit_k)`` is largest where every budget holds and each that holds A back is used
+up. ``∂D/∂ν_k = B_k - limit_k``, and ``∂B_j/∂ν_k = -∂B_jᵀ H⁻¹ ∂B_k`` with H the Hessian of the whole, so that few
+Newton steps in log ν suffice; costs fall about as powers of multipliers. The same solutions ``H⁻¹ ∂B_k`` say where the
+next minimum over h is to be looked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from scipy import optimize
+
+from neurobal.existence import Runaway, find_runaway, without
+from neurobal.potential import Point, Potential
+from neurobal.problem import Block, Ground, Problem
+from neurobal.solvers import Monitor, Newton, Solution
+from neurobal.solvers.runaways import seen_from
+from neurobal.stores import InMemory
+
+Array: TypeAlias = np.ndarray
+
+MOST_POINTS = 100  # multipliers that are tried
+LONGEST = 4.0  # step of a log-multiplier
+TANGENT = 1e-3  # share of the residual to which the equations of tangents are solved
+RIDGE = 1e-12  # of a matrix of few rows that may be singular: two budgets may be the same
+HALVINGS = 12
+FAR = 1e-2  # times the tolerance: of one over the multiplier of a budget that leaves the cost no room at all
+PARALLEL = 1e-6  # gradients that cancel to this share leave no direction in which all budgets fall
+
+
+class RunsAway(Exception):
+    """A sum of costs turns out to have no balance along ``runaway``."""
+
+    def __init__(self, runaway: Runaway) -> None:
+        super().__init__()
+        self.runaway = runaway
+
+
+@dataclass(frozen=True, eq=False)
+class Optimum:
+    """The least ``A + Σ ν_k B_k``: at ``h``, with A and all B_k there, in units of what they are at h = 0."""
+
+    nu: Array
+    h: Array
+    cost: float
+    budgets: Array
+    problem: Problem
+    solution: Solution
+
+    def dual(self, limits: Array) -> float:
+        """D(ν)."""
+        return float(self.cost + self.nu @ (self.budgets - limits))
+
+
+class Search:
+    """Minima of ``A + Σ ν_k B_k``, all in units of what they are at h = 0, from where one says."""
+
+    def __init__(
+        self, cost: Problem, budgets: Sequence[Problem], tol: float, max_iter: int | None, monitor: Monitor
+    ) -> None:
+        self.parts = [cost, *budgets]
+        self.tol, self._max_iter, self._monitor = tol, max_iter, monitor
+        self.evaluations = self.iterations = 0
+        self.unit = np.ones(len(self.parts))
+        self.unit = np.array([self._value(k, np.zeros(cost.size)) for k in range(len(self.parts))])
+        self._definite: dict[tuple[bool, ...], bool] = {}
+
+    @property
+    def size(self) -> int:
+        """The number of nodes."""
+        return self.parts[0].size
+
+    def problem(self, weights: Array) -> Problem:
+        """The sum of all parts, with these weights."""
+        logs = [(part, math.log(w / u)) for part, w, u in zip(self.parts, weights, self.unit, strict=True) if w > 0]
+        return added(self.size, logs)
+
+    def at(self, nu: Array, start: Array) -> Optimum:
+        """The least ``A + Σ ν_k B_k``."""
+        problem = self.problem(np.concatenate([[1.0], nu]))
+        solution = self._solved(problem, start)
+        values = np.array([self._value(k, solution.h) for k in range(len(self.parts))])
+        return Optimum(nu, solution.h, float(values[0]), values[1:], problem, solution)
+
+    def _solved(self, problem: Problem, start: Array) -> Solution:
+        self._monitor.start = start
+        solution = Newton().solve(problem, self.tol, self._max_iter, self._monitor)
+        self.evaluations += solution.evaluations
+        self.iterations += solution.iterations
+        if not solution.balanced and (runaway := seen_from(problem, solution.h, self.tol)) is not None:
+            raise RunsAway(runaway)
+        return solution
+
+    def _value(self, k: int, h: Array) -> float:
+        return value(self.parts[k], h) / float(self.unit[k])
+
+    def gradient(self, k: int, h: Array) -> Array:
+        """That of part k (0 is A)."""
+        potential = Potential(self.parts[k], h)
+        unit = np.exp(potential.log_scale - math.log(self.unit[k]))
+        self.evaluations += 1
+        return np.asarray(potential.at(h).gradient * unit[self.parts[k].labels])
+
+    def tangents(self, optimum: Optimum) -> tuple[Array, Array]:
+        """``H⁻¹ ∂B_k`` in rows, and the matrix ``∂B_jᵀ H⁻¹ ∂B_k``."""
+        gradients = np.array([self.gradient(k, optimum.h) for k in range(1, len(self.parts))])
+        potential = Potential(optimum.problem, optimum.h)
+        point = potential.at(optimum.h)
+        unit = np.exp(potential.log_scale)[optimum.problem.labels]
+        rows = np.array([_solved_system(potential, point, gradient / unit) for gradient in gradients])
+        self.evaluations += potential.evaluations
+        matrix = gradients @ rows.T
+        return rows, 0.5 * (matrix + matrix.T)
+
+    def definite(self, kept: Array) -> bool:
+        """Whether A and these budgets hold by themselves all that the whole holds."""
+        key = tuple(kept.tolist())
+        if key not in self._definite:
+            part = self.problem(np.concatenate([[1.0], kept.astype(float)]))
+            self._definite[key] = _as_definite(part, self.problem(np.ones(len(self.parts))))
+        return self._definite[key]
+
+    def least(self, k: int, start: Array) -> tuple[float, Array, bool]:
+        """The largest lower bound of B_k, where it is (nearly) reached, and whether it is."""
+        weights = np.zeros(len(self.parts))
+        weights[k + 1] = 1.0
+        return self._least(weights, start)
+
+    def _least(self, weights: Array, start: Array) -> tuple[float, Array, bool]:
+        problem = self.problem(weights)
+        reached = True
+        while (runaway := find_runaway(problem)) is not None:
+            problem, reached = without(problem, runaway), False
+        if not problem.connected.any():
+            return 0.0, start, False
+        solution = self._solved(problem, start)
+        return value(problem, solution.h), solution.h, reached
+
+    def least_common(self, limits: Array) -> tuple[float, Array, Array]:
+        """The least factor t by which all limits could be multiplied and hold; where; and weights that prove it.
+
+        ``t = max_w min_h Σ w_k B_k/limit_k`` over weights ``w >= 0`` whose sum is 1.
+        """
+        if limits.size == 1:
+            bound, h, _ = self.least(0, np.zeros(self.size))
+            return bound / float(limits[0]), h, np.ones(1)
+        best = (np.inf, np.zeros(self.size))
+        proof = (-np.inf, np.full(limits.size, 1 / limits.size))
+        h = np.zeros(self.size)
+
+        def negative(y: Array) -> tuple[float, Array]:
+            nonlocal best, proof, h
+            w = np.exp(y - y.max())
+            w /= w.sum()
+            bound, h, _ = self._least(np.concatenate([[0.0], w / limits]), h)
+            ratios = np.array([self._value(k + 1, h) for k in range(limits.size)]) / limits
+            best = min(best, (float(ratios.max()), h), key=lambda pair: pair[0])
+            proof = max(proof, (bound, w), key=lambda pair: pair[0])
+            return -bound, -w * (ratios - float(w @ ratios))
+
+        optimize.minimize(
+            negative, np.zeros(limits.size), jac=True, method="L-BFGS-B", bounds=[(-20, 20)] * limits.size,
+            options={"maxiter": 60, "ftol": 1e-15, "gtol": 0.1 * self.tol},
+        )  # fmt: skip
+        return proof[0], best[1], proof[1]
+
+    def leaves_room(self, limits: Array) -> bool:
+        """Whether h = 0 meets all limits, and those that it just meets can fall together from there."""
+        tight = np.flatnonzero(limits <= 1 + self.tol)
+        if np.any(limits < 1 - self.tol):
+            return False
+        if tight.size == 0:
+            return True
+        gradients = [self.gradient(int(k) + 1, np.zeros(self.size)) for k in tight]
+        sizes = [float(np.linalg.norm(gradient)) for gradient in gradients]
+        imbalances = [float(np.abs(gradient).sum()) for gradient in gradients]
+        if min(imbalances) <= self.tol:
+            return False
+        units = np.array([g / size for g, size in zip(gradients, sizes, strict=True)])
+        gram = np.vstack([units.T, np.ones(tight.size)])
+        weights, _ = optimize.nnls(gram, np.append(np.zeros(self.size), 1.0))
+        return bool(np.linalg.norm(weights @ units) > PARALLEL * max(weights.sum(), PARALLEL))
+
+    def tightest(self, weights: Array, start: Array) -> Optimum:
+        """Where budgets that leave no room at all are least, with these weights; of several places, where A is."""
+        return self.at(weights / (FAR * self.tol), start)
+
+    def meet(self, limits: Array, first: Optimum | None = None) -> Optimum:
+        """The least A with ``B_k <= limits``, which leave room. The last of the points where that fails."""
+        at = first or self._first(limits)
+        kept: set[int] = set()
+        for _ in range(MOST_POINTS):
+            excess = np.log(at.budgets / limits)
+            if not at.solution.balanced or self._met(at.nu, excess):
+                return at
+            active = at.nu > 0
+            rows, matrix = self.tangents(at)
+            entering = ~active & (excess > self.tol)
+            if entering.any():
+                nu = at.nu.copy()
+                nu[entering] = ((at.budgets - limits) / np.diag(matrix))[entering]
+                kept |= set(np.flatnonzero(entering).tolist())
+                at = self.at(nu, at.h - (nu - at.nu) @ rows * min(1.0, _length(nu, rows, at)))
+                continue
+            step = _box_newton(matrix, at, limits, active)
+            leaving = active & (step <= -LONGEST) & (excess < -self.tol) & (at.nu > 0)
+            leaving[[k for k in np.flatnonzero(leaving) if k in kept]] = False
+            if leaving.any() and self.definite(active & ~leaving):
+                at = self.at(np.where(leaving, 0.0, at.nu), at.h)
+                continue
+            at = self._along(at, step, rows, limits)
+        return at
+
+    def _first(self, limits: Array) -> Optimum:
+        nothing = np.zeros(limits.size)
+        if self.definite(nothing > 0):
+            return self.at(nothing, np.zeros(self.size))
+        return self.at(np.ones(limits.size), np.zeros(self.size))
+
+    def _met(self, nu: Array, excess: Array) -> bool:
+        """Whether budgets hold, and those that are not used up have no multiplier (or none that is felt)."""
+        return bool(np.all(excess <= self.tol) and np.all((excess >= -self.tol) | (nu <= FAR * self.tol)))
+
+    def _along(self, at: Optimum, step: Array, rows: Array, limits: Array) -> Optimum:
+        """The first point along a step of log ν that is nearer."""
+        before = _distance(at, limits)
+        for _ in range(HALVINGS):
+            nu = at.nu * np.exp(step)
+            moved = (at.nu * step) @ rows / max(1.0, float(np.abs(step).max()))
+            there = self.at(nu, at.h - moved)
+            if there.dual(limits) >= at.dual(limits) * (1 - 1e-12) or _distance(there, limits) < 0.9 * before:
+                break
+            step = 0.5 * step
+        return there
+
+
+def value(problem: Problem, h: Array) -> float:
+    """The total of all costs that a rescaling changes."""
+    potential = Potential(problem, h)
+    return potential.total_cost(potential.at(h))
+
+
+def added(size: int, parts: Sequence[tuple[Problem, float]]) -> Problem:
+    """The sum of problems on the same nodes, each times the exponential of a number."""
+    blocks, grounds = [], []
+    for problem, log_factor in parts:
+        for block in problem.blocks:
+            assert isinstance(block.store, InMemory)
+            blocks.append(Block(block.power, block.a, block.b, block.store.scaled(log_factor)))
+        grounds += [Ground(g.power, g.a, g.node, g.log_cost + log_factor) for g in problem.grounds]
+    return Problem(size, blocks, grounds)
+
+
+def _as_definite(part: Problem, whole: Problem) -> bool:
+    """Whether the minimum of a part is as unique as that of the whole, and attained."""
+    if not np.array_equal(part.connected, whole.connected) or find_runaway(part) is not None:
+        return False
+    free, free_in_whole = part.shiftable(), whole.shiftable()
+    if not np.array_equal(free, free_in_whole):
+        return False
+    return not free.any() or np.unique(part.labels[free]).size == np.unique(whole.labels[free]).size
+
+
+def _solved_system(potential: Potential, point: Point, right: Array) -> Array:
+    """``H⁻¹ right`` by conjugate gradients, in the variables in which the Hessian has a unit diagonal."""
+    root = np.sqrt(np.where(point.curvature > 0, point.curvature, 1.0))
+    residual = np.where(point.curvature > 0, right, 0.0) / root
+    solution, along = np.zeros_like(residual), residual.copy()
+    now = float(residual @ residual)
+    goal = TANGENT**2 * now
+    for _ in range(2 * residual.size + 10):
+        if now <= goal or now == 0:
+            break
+        image = potential.hessian_product(point, along / root) / root
+        curvature = float(along @ image)
+        if curvature <= 0:
+            break
+        solution += now / curvature * along
+        residual = residual - now / curvature * image
+        after = float(residual @ residual)
+        along = residual + after / now * along
+        now = after
+    return np.asarray(solution / root)
+
+
+def _box_newton(matrix: Array, at: Optimum, limits: Array, active: Array) -> Array:
+    """The step of log ν that raises D most, by its quadratic model in log ν, no longer than `LONGEST`.
+
+    The slope is ``ν B log(B/limit)`` in place of ``ν (B - limit)``, as B falls as a power of ν rather than linearly.
+    """
+    step = np.zeros(at.nu.size)
+    here = np.flatnonzero(active)
+    nu, budgets = at.nu[here], at.budgets[here]
+    slope = nu * budgets * np.log(budgets / limits[here])
+    model = matrix[np.ix_(here, here)] * np.outer(nu, nu)
+    scale = 1 / np.sqrt(np.maximum(np.diag(model), 1e-300))
+    model = model * np.outer(scale, scale) + RIDGE * np.eye(here.size)
+    root = np.linalg.cholesky(model + 1e-9 * np.eye(here.size) * (here.size > 1))
+    answer = optimize.lsq_linear(
+        root.T, np.linalg.solve(root, slope * scale), (-LONGEST / scale, LONGEST / scale), method="bvls", tol=1e-14
+    )
+    step[here] = answer.x * scale
+    step[here[step[here] <= -LONGEST * (1 - 1e-6)]] = -LONGEST
+    return step
+
+
+def _length(nu: Array, rows: Array, at: Optimum) -> float:
+    """A share of the way that the tangents predict, so that no log-scale moves by more than 1."""
+    return 1.0 / max(float(np.abs((nu - at.nu) @ rows).max()), 1e-300)
+
+
+def _distance(at: Optimum, limits: Array) -> float:
+    """How far budgets that are active, or exceeded, are from their limits."""
+    excess = np.log(at.budgets / limits)
+    return float(np.abs(np.where(at.nu > 0, excess, np.maximum(excess, 0.0))).max())
