@@ -278,7 +278,7 @@ def made(
     history = monitor.history(0.0)
     history.cost *= search.unit[0]
     return Balance(
-        success=at.solution.balanced and not exceeded,
+        success=at.solution.balanced and at.tol <= search.tol and not exceeded,
         status=at.solution.status,
         message=_message(at, search.tol, exceeded, dyadic),
         method=Newton().name,
@@ -355,6 +355,8 @@ def _rounded(within: Within, at: Optimum) -> tuple[Optimum, Array]:
 
 
 def _message(at: Optimum, tol: float, exceeded: Sequence[Budget], dyadic: bool) -> str:
+    if at.tol > tol:
+        return f"The multipliers of the budgets were not found to {tol:g}. Try a larger tol, or other limits."
     if not at.solution.balanced:
         return f"Not balanced to {tol:g}: imbalance {at.solution.imbalance.total:.2e}. {at.solution.status}"
     text = f"Incoming and outgoing effective cost are balanced to {tol:g}."

@@ -26,10 +26,14 @@ from neurobal.stores import InMemory
 Array: TypeAlias = np.ndarray
 
 MOST_POINTS = 100  # multipliers that are tried
+FIRST = 1e-3  # tolerance of the first points
+LOOSE = 30.0  # a budget's distance from its limit is known to this many times the tolerance of a point
 LONGEST = 4.0  # step of a log-multiplier
 TANGENT = 1e-3  # share of the residual to which the equations of tangents are solved
 RIDGE = 1e-12  # of a matrix of few rows that may be singular: two budgets may be the same
+ROOM = 0.999  # all limits times this hold somewhere: then there is room
 HALVINGS = 12
+DEPARTURES = 3  # of a budget that seems not to be used up; from then on its multiplier falls step by step
 FAR = 1e-2  # times the tolerance: of one over the multiplier of a budget that leaves the cost no room at all
 PARALLEL = 1e-6  # gradients that cancel to this share leave no direction in which all budgets fall
 
@@ -44,7 +48,7 @@ class RunsAway(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    """The least ``A + Σ ν_k B_k``: at ``h``, with A and all B_k there, in units of what they are at h = 0."""
+    """The least ``A + Σ ν_k B_k``: at ``h``, with A and all B_k there, in units of what they are at h = 0; to ``tol``."""
 
     nu: Array
     h: Array
@@ -52,6 +56,7 @@ class Optimum:
     budgets: Array
     problem: Problem
     solution: Solution
+    tol: float
 
     def dual(self, limits: Array) -> float:
         """D(ν)."""
@@ -81,19 +86,21 @@ class Search:
         logs = [(part, math.log(w / u)) for part, w, u in zip(self.parts, weights, self.unit, strict=True) if w > 0]
         return added(self.size, logs)
 
-    def at(self, nu: Array, start: Array) -> Optimum:
-        """The least ``A + Σ ν_k B_k``."""
+    def at(self, nu: Array, start: Array, tol: float = 0.0) -> Optimum:
+        """The least ``A + Σ ν_k B_k``, to the tolerance of the search or a larger one."""
+        tol = max(tol, self.tol)
         problem = self.problem(np.concatenate([[1.0], nu]))
-        solution = self._solved(problem, start)
+        solution = self._solved(problem, start, tol)
         values = np.array([self._value(k, solution.h) for k in range(len(self.parts))])
-        return Optimum(nu, solution.h, float(values[0]), values[1:], problem, solution)
+        self.evaluations += 1
+        return Optimum(nu, solution.h, float(values[0]), values[1:], problem, solution, tol)
 
-    def _solved(self, problem: Problem, start: Array) -> Solution:
+    def _solved(self, problem: Problem, start: Array, tol: float) -> Solution:
         self._monitor.start = start
-        solution = Newton().solve(problem, self.tol, self._max_iter, self._monitor)
+        solution = Newton().solve(problem, tol, self._max_iter, self._monitor)
         self.evaluations += solution.evaluations
         self.iterations += solution.iterations
-        if not solution.balanced and (runaway := seen_from(problem, solution.h, self.tol)) is not None:
+        if not solution.balanced and (runaway := seen_from(problem, solution.h, tol)) is not None:
             raise RunsAway(runaway)
         return solution
 
@@ -139,13 +146,14 @@ class Search:
             problem, reached = without(problem, runaway), False
         if not problem.connected.any():
             return 0.0, start, False
-        solution = self._solved(problem, start)
+        solution = self._solved(problem, start, self.tol)
         return value(problem, solution.h), solution.h, reached
 
     def least_common(self, limits: Array) -> tuple[float, Array, Array]:
         """The least factor t by which all limits could be multiplied and hold; where; and weights that prove it.
 
-        ``t = max_w min_h Σ w_k B_k/limit_k`` over weights ``w >= 0`` whose sum is 1.
+        ``t = max_w min_h Σ w_k B_k/limit_k`` over weights ``w >= 0`` whose sum is 1. Any t that is clearly smaller than
+        1 is small enough.
         """
         if limits.size == 1:
             bound, h, _ = self.least(0, np.zeros(self.size))
@@ -161,13 +169,18 @@ class Search:
             bound, h, _ = self._least(np.concatenate([[0.0], w / limits]), h)
             ratios = np.array([self._value(k + 1, h) for k in range(limits.size)]) / limits
             best = min(best, (float(ratios.max()), h), key=lambda pair: pair[0])
+            if best[0] < ROOM:
+                raise StopIteration
             proof = max(proof, (bound, w), key=lambda pair: pair[0])
             return -bound, -w * (ratios - float(w @ ratios))
 
-        optimize.minimize(
-            negative, np.zeros(limits.size), jac=True, method="L-BFGS-B", bounds=[(-20, 20)] * limits.size,
-            options={"maxiter": 60, "ftol": 1e-15, "gtol": 0.1 * self.tol},
-        )  # fmt: skip
+        try:
+            optimize.minimize(
+                negative, np.zeros(limits.size), jac=True, method="L-BFGS-B", bounds=[(-20, 20)] * limits.size,
+                options={"maxiter": 60, "ftol": 1e-15, "gtol": 0.1 * self.tol},
+            )  # fmt: skip
+        except StopIteration:
+            return best[0], best[1], proof[1]
         return proof[0], best[1], proof[1]
 
     def leaves_room(self, limits: Array) -> bool:
@@ -192,49 +205,64 @@ class Search:
         return self.at(weights / (FAR * self.tol), start)
 
     def meet(self, limits: Array, first: Optimum | None = None) -> Optimum:
-        """The least A with ``B_k <= limits``, which leave room. The last of the points where that fails."""
+        """The least A with ``B_k <= limits``, which leave room; where that fails, the last point that was tried."""
         at = first or self._first(limits)
-        kept: set[int] = set()
+        departures = np.zeros(limits.size)
         for _ in range(MOST_POINTS):
             excess = np.log(at.budgets / limits)
-            if not at.solution.balanced or self._met(at.nu, excess):
+            near = self._distance(at, limits)
+            if not at.solution.balanced or at.nu.max(initial=0.0) > 1 / (FAR * self.tol) ** 2:
                 return at
+            if near <= max(self.tol, LOOSE * at.tol) or self._met(at.nu, excess):
+                if at.tol <= self.tol and self._met(at.nu, excess):
+                    return at
+                if at.tol > self.tol:
+                    at = self.at(at.nu, at.h)
+                    continue
+            # Newton's steps square the distance: what is solved more exactly than that is solved in vain.
+            tol = min(FIRST, near**2 / LOOSE)
             active = at.nu > 0
             rows, matrix = self.tangents(at)
             entering = ~active & (excess > self.tol)
             if entering.any():
                 nu = at.nu.copy()
                 nu[entering] = ((at.budgets - limits) / np.diag(matrix))[entering]
-                kept |= set(np.flatnonzero(entering).tolist())
-                at = self.at(nu, at.h - (nu - at.nu) @ rows * min(1.0, _length(nu, rows, at)))
+                at = self.at(nu, at.h - (nu - at.nu) @ rows * min(1.0, _length(nu, rows, at)), tol)
                 continue
             step = _box_newton(matrix, at, limits, active)
-            leaving = active & (step <= -LONGEST) & (excess < -self.tol) & (at.nu > 0)
-            leaving[[k for k in np.flatnonzero(leaving) if k in kept]] = False
-            if leaving.any() and self.definite(active & ~leaving):
-                at = self.at(np.where(leaving, 0.0, at.nu), at.h)
+            leaving = active & (step <= -LONGEST) & (excess < -LOOSE * at.tol) & (departures < DEPARTURES)
+            if leaving.any():
+                departures += leaving
+                rest = 0.0 if self.definite(active & ~leaving) else FAR * self.tol
+                at = self.at(np.where(leaving, np.minimum(rest, at.nu), at.nu), at.h, tol)
                 continue
-            at = self._along(at, step, rows, limits)
+            at = self._along(at, step, rows, limits, tol)
         return at
 
     def _first(self, limits: Array) -> Optimum:
         nothing = np.zeros(limits.size)
         if self.definite(nothing > 0):
-            return self.at(nothing, np.zeros(self.size))
-        return self.at(np.ones(limits.size), np.zeros(self.size))
+            return self.at(nothing, np.zeros(self.size), FIRST)
+        return self.at(np.ones(limits.size), np.zeros(self.size), FIRST)
 
     def _met(self, nu: Array, excess: Array) -> bool:
         """Whether budgets hold, and those that are not used up have no multiplier (or none that is felt)."""
         return bool(np.all(excess <= self.tol) and np.all((excess >= -self.tol) | (nu <= FAR * self.tol)))
 
-    def _along(self, at: Optimum, step: Array, rows: Array, limits: Array) -> Optimum:
+    def _distance(self, at: Optimum, limits: Array) -> float:
+        """How far budgets that are active, or exceeded, are from their limits."""
+        excess = np.log(at.budgets / limits)
+        felt = at.nu > FAR * self.tol
+        return float(np.abs(np.where(felt, excess, np.maximum(excess, 0.0))).max(initial=0.0))
+
+    def _along(self, at: Optimum, step: Array, rows: Array, limits: Array, tol: float) -> Optimum:
         """The first point along a step of log ν that is nearer."""
-        before = _distance(at, limits)
+        before = self._distance(at, limits)
         for _ in range(HALVINGS):
             nu = at.nu * np.exp(step)
             moved = (at.nu * step) @ rows / max(1.0, float(np.abs(step).max()))
-            there = self.at(nu, at.h - moved)
-            if there.dual(limits) >= at.dual(limits) * (1 - 1e-12) or _distance(there, limits) < 0.9 * before:
+            there = self.at(nu, at.h - moved, tol)
+            if there.dual(limits) >= at.dual(limits) - 1e-12 - at.tol**2 or self._distance(there, limits) < 0.9 * before:
                 break
             step = 0.5 * step
         return there
@@ -313,9 +341,3 @@ def _box_newton(matrix: Array, at: Optimum, limits: Array, active: Array) -> Arr
 def _length(nu: Array, rows: Array, at: Optimum) -> float:
     """A share of the way that the tangents predict, so that no log-scale moves by more than 1."""
     return 1.0 / max(float(np.abs((nu - at.nu) @ rows).max()), 1e-300)
-
-
-def _distance(at: Optimum, limits: Array) -> float:
-    """How far budgets that are active, or exceeded, are from their limits."""
-    excess = np.log(at.budgets / limits)
-    return float(np.abs(np.where(at.nu > 0, excess, np.maximum(excess, 0.0))).max())
