@@ -24,14 +24,17 @@ from neurobal.neuron_costs import NeuronCosts
 from neurobal.potential import Potential
 from neurobal.progress import Progress, Report
 from neurobal.result import Balance
-from neurobal.rounding import ROUNDINGS, quantum
+from neurobal.rounding import HOLDS, ROUNDINGS, quantum
+from neurobal.rounding import Within as Rounding
 from neurobal.solvers import Monitor, Newton, Solver
 
 Array: TypeAlias = np.ndarray
 
 ROUNDS = 20  # in which the share of a budget that is left out of the balance is found
-TRIES = 4  # limits that are tried until budgets hold after rounding
-HOLDS = 1e-12  # of a limit: it is exceeded by rounding errors only
+STEEPEST = 100.0  # slope of what is left out, as a function of itself
+DEARER = (1.0, 2.0, 4.0, 8.0, 16.0, 64.0)  # times the multipliers: optima that are rounded
+COARSE = 1e-4  # tolerance of these
+POLISHED = 2  # of the ways of rounding, those that are moved on by single steps
 NAMED_WEIGHT = 1e-3  # of a budget in the proof that they cannot hold together, from which on it is named
 
 
@@ -87,12 +90,12 @@ class Totals:
     """The total of one cost at any log-scales of the nodes, with what is left out, and what no scales change."""
 
     def __init__(self, whole: Formulation) -> None:
-        self._problem = whole.problem
+        self.problem = whole.problem
         self.before = whole.total()
-        self._constant = self.before - value(self._problem, np.zeros(self._problem.size))
+        self.constant = self.before - value(self.problem, np.zeros(self.problem.size))
 
     def __call__(self, h: Array) -> float:
-        return self._constant + value(self._problem, h)
+        return self.constant + value(self.problem, h)
 
 
 class Within:
@@ -131,22 +134,20 @@ class Within:
         """The least cost; InvalidInputError where the limits cannot hold."""
         others = self._others(np.zeros(self.search.size))
         at = self._inside(others, None)
+        before: tuple[Array, Array] | None = None
         for _ in range(ROUNDS if self._anything_left_out else 0):
             moved = self._others(at.h)
             if np.all(np.abs(moved - others) <= 0.1 * self.search.tol * self._allowed()):
                 break
-            others = moved
+            # The secant of each budget by itself: what is left out may well be most of it.
+            slope = np.zeros(others.size)
+            if before is not None:
+                known = others != before[0]
+                slope[known] = ((moved - before[1])[known] / (others - before[0])[known]).clip(-STEEPEST, 0.5)
+            before = others, moved
+            others = others + (moved - others) / (1 - slope)
             at = self._inside(others, at)
         return at
-
-    def shrunk(self, at: Optimum, by: Array) -> Optimum | None:
-        """Once more from ``at``, with limits divided by 1 + ``by``; None where they cannot hold."""
-        others = self._others(at.h)
-        limits = self._targets(others) / (1 + by[self.moving])
-        if np.any(limits <= 0) or self.search.least_common(limits)[0] >= 1 - self.search.tol:
-            return None
-        there = self.search.meet(limits, at if np.all(at.nu > 0) or not at.nu.any() else None)
-        return there if there.solution.balanced else None
 
     def excess(self, h: Array) -> Array:
         """By which share each limit is exceeded; negative where there is room."""
@@ -248,7 +249,7 @@ def balance_within(
         break
     h = joined.joint.problem.centred(at.h)
     if dyadic:
-        at, h = _rounded(within, at)
+        h = _rounded(within, at)
     return made(within, at, h, monitor, dyadic=dyadic, progress=progress)
 
 
@@ -320,38 +321,34 @@ def _budgets(within: Within, multipliers: Array, excess: Array) -> tuple[Budget,
     return tuple(budgets)
 
 
-def _rounded(within: Within, at: Optimum) -> tuple[Optimum, Array]:
-    """Log-scales by powers of two that are within the limits, if there are such; else those that exceed them least.
+def _rounded(within: Within, at: Optimum) -> Array:
+    """Log-scales by powers of two that are within the limits, if such are found; else those that exceed them least.
 
-    Rounding moves budgets up or down. Of several common shifts before rounding, and of several limits that are the
-    smaller the more rounding has cost, the cheapest way that holds is taken; where every budget may stay as it is, not
-    to rescale at all is one of them.
+    What is rounded is the optimum and, as rounding uses up some of every budget, some where budgets are dearer. Of
+    several common shifts before rounding, those that leave the effective cost least are moved on by single steps.
+    Where every budget may stay as it is, not to rescale at all is always possible.
     """
     step = quantum(within.joined.circuit)
-    found: list[tuple[float, float, Optimum, Array]] = []
+    constants = np.array([total.constant for total in within.totals[1:]])
+    allowed = np.array([limit * total.before for limit, total in zip(within.limits, within.totals[1:], strict=True)])
+    movable = np.maximum(allowed - constants, 1e-300)
+    rounding = Rounding([total.problem for total in within.totals], movable, step)
+    prices = np.append(1.0, within.multipliers(at) * movable)
+    shifts = (np.arange(ROUNDINGS) / ROUNDINGS - 0.5) * step
+    polished = [np.zeros(within.search.size)]
+    for factor in DEARER if at.nu.any() else (1.0,):
+        from_here = at.h if factor == 1 else within.search.at(factor * at.nu, at.h, COARSE).h
+        tried = [np.rint((from_here - shift) / step) * step for shift in shifts]
+        tried.sort(key=lambda h: float(prices @ rounding.totals(h)))
+        polished += [rounding.polished(h) for h in tried[:POLISHED]]
 
-    def add(optimum: Optimum, h: Array) -> float:
-        over = float(within.excess(h).max())
-        found.append((max(over, HOLDS), within.totals[0](h), optimum, h))
-        return over
+    def rank(h: Array) -> tuple[float, float]:
+        totals = rounding.totals(h)
+        return max(rounding.excess(totals), HOLDS), float(totals[0])
 
-    last: Optimum | None = at
-    by = np.zeros(within.limits.size)
-    for _ in range(TRIES):
-        if last is None:
-            break
-        tried = []
-        for shift in (np.arange(ROUNDINGS) / ROUNDINGS - 0.5) * step:
-            h = np.rint((last.h - shift) / step) * step
-            tried.append((add(last, h), h))
-        over, h = min(tried, key=lambda pair: pair[0])
-        if over <= HOLDS:
-            break
-        by = (1 + by) * (1 + np.maximum(within.excess(h), 0.0)) - 1
-        last = within.shrunk(at, by)
-    add(at, np.zeros(within.search.size))
-    _, _, optimum, h = min(found, key=lambda one: one[:2])
-    return optimum, h
+    best = min(polished, key=rank)
+    within.search.evaluations += rounding.evaluations
+    return best
 
 
 def _message(at: Optimum, tol: float, exceeded: Sequence[Budget], dyadic: bool) -> str:

@@ -24,6 +24,7 @@ Array: TypeAlias = np.ndarray
 
 DEFAULT_STEPS = 100
 WARM_STEPS = 8
+NEAR = 0.1  # imbalance below which a start that was given needs no such steps
 LARGEST_STEP = 8.0  # of one Newton step, in units of the largest exponent
 COARSE_PAYS = 60  # a coarse correction is worth while where more iterations than that are left to go
 MAX_LAYERS = 40  # of weak nodes, each far below the last; where they run away there is no end to them
@@ -82,7 +83,8 @@ def _descend(
     point = potential.at(h)
     imbalance = potential.imbalance(point)
     record()
-    for _ in range(WARM_STEPS if budget else 0):
+    near = monitor is not None and monitor.start is not None and imbalance.total < NEAR
+    for _ in range(WARM_STEPS if budget and not near else 0):
         if imbalance.within(tol):
             break
         trial = potential.at(point.h + _osborne_step(point))
