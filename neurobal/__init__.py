@@ -24,6 +24,7 @@ from neurobal.rescaling import Rescaling, rescale
 from neurobal.result import Balance, Excluded
 from neurobal.rules import AntiBalancing, GradientFlow, NormalizedFlow, Rule, StochasticBalancing
 from neurobal.storage import load, save
+from neurobal.tradeoff import Tradeoff, tradeoff
 from neurobal.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ __all__ = [
     "StochasticBalancing",
     "SynapsesOnDisk",
     "Term",
+    "Tradeoff",
     "UnbalanceableError",
     "analysis",
     "as_circuit",
@@ -74,6 +76,7 @@ __all__ = [
     "solvers",
     "symmetries",
     "to_disk",
+    "tradeoff",
     "verify",
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from numbers import Integral, Real
+from numbers import Integral
 from os import PathLike
 from typing import Any, TypeAlias, overload
 
@@ -17,6 +17,7 @@ from neurobal.cost import Cost, Power
 from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Formulation, formulate
+from neurobal.inputs import tolerance
 from neurobal.large.door import balance_on_disk
 from neurobal.large.result import BalanceOnDisk
 from neurobal.limits import limits_of
@@ -282,8 +283,7 @@ def _message(solution: Solution, imbalance: Imbalance, tol: float, dyadic: bool)
 
 
 def _check(tol: float, max_iter: int | None, on_unbalanceable: str) -> None:
-    if isinstance(tol, bool) or not isinstance(tol, Real) or not 0 < tol < 1:
-        raise InvalidInputError(f"tol: expected a number between 0 and 1, got {tol!r}.")
+    tolerance(tol)
     if max_iter is not None and not (isinstance(max_iter, Integral) and max_iter >= 0):
         raise InvalidInputError(f"max_iter: expected None or an integer >= 0, got {max_iter!r}.")
     if on_unbalanceable not in POLICIES:

@@ -79,9 +79,7 @@ class Joined:
         """A formulation without what is left out of the joint one."""
         counted = {name: mask for name, mask in self.joint.counted.items() if whole.terms.get(name)}
         own = {name: mask for name, mask in self.joint.neurons.counted.items() if whole.neurons.terms.get(name)}
-        part = replace(
-            whole, counted=counted, neurons=replace(whole.neurons, counted=own), reason=self.joint.reason
-        )
+        part = replace(whole, counted=counted, neurons=replace(whole.neurons, counted=own), reason=self.joint.reason)
         vars(part).update(nodes=self.joint.nodes)
         return part
 
@@ -116,8 +114,8 @@ class Within:
         problems = [part.problem for part in joined.parts]
         if not problems[0].connected.any():
             raise InvalidInputError(
-                f"cost: no scales change {formula(joined.wholes[0].cost)}, so there is nothing to minimise. Give a cost "
-                "of synapses or neurons that are free, or make one of the budgets the cost."
+                f"cost: no scales change {formula(joined.wholes[0].cost)}, so there is nothing to minimise. Give a "
+                "cost of synapses or neurons that are free, or make one of the budgets the cost."
             )
         self.moving = [k for k, problem in enumerate(problems[1:]) if problem.connected.any()]
         self.search = Search(problems[0], [problems[k + 1] for k in self.moving], tol, max_iter, monitor)
@@ -149,11 +147,11 @@ class Within:
             at = self._inside(others, at)
         return at
 
-    def excess(self, h: Array) -> Array:
-        """By which share each limit is exceeded; negative where there is room."""
+    def excess(self, h: Array, limits: Array | None = None) -> Array:
+        """By which share each limit, of the budgets or others, is exceeded; negative where there is room."""
         after = np.array([total(h) for total in self.totals[1:]])
         self.search.evaluations += 1
-        return after / (self.limits * np.array(self._at_start)) - 1
+        return after / ((self.limits if limits is None else limits) * np.array(self._at_start)) - 1
 
     def multipliers(self, at: Optimum) -> Array:
         """μ of each budget."""
@@ -204,8 +202,8 @@ class Within:
         named = [k for k in range(limits.size) if weights[k] > NAMED_WEIGHT]
         shown = ", ".join(f"{self.names[self.moving[k]]} <= {self.limits[self.moving[k]]:g} ×" for k in named)
         raise InvalidInputError(
-            f"budget: no scales meet these limits together: {shown} what it is. With all of them {_up(factor)} times as "
-            "large there are such scales. Raise them, or leave one out."
+            f"budget: no scales meet these limits together: {shown} what it is. With all of them {_up(factor)} times "
+            "as large there are such scales. Raise them, or leave one out."
         )
 
     def _refuse_one(self, k: int, others: Array, bound: float) -> None:
@@ -254,17 +252,25 @@ def balance_within(
 
 
 def made(
-    within: Within, at: Optimum, h: Array, monitor: Monitor, *, dyadic: bool = False, progress: Progress | None = None
+    within: Within,
+    at: Optimum,
+    h: Array,
+    monitor: Monitor,
+    *,
+    dyadic: bool = False,
+    progress: Progress | None = None,
+    limits: Array | None = None,
 ) -> Balance:
-    """The `Balance` of an optimum, whose log-scales have been centred, or rounded, to ``h``."""
+    """The `Balance` of an optimum, whose log-scales have been centred, or rounded, to ``h``; of other ``limits``."""
+    limits = within.limits if limits is None else limits
     joined, search = within.joined, within.search
     potential = Potential(at.problem)
     start = potential.imbalance(potential.at(np.zeros(search.size)))
     potential = Potential(at.problem, h)
     end = potential.imbalance(potential.at(h))
     log_scale = joined.joint.nodes.spread(h)
-    excess = within.excess(h)
-    budgets = _budgets(within, within.multipliers(at), excess)
+    excess = within.excess(h, limits)
+    budgets = _budgets(within, limits, within.multipliers(at), excess)
     whole = joined.wholes[0]
     part = joined.counted(whole)
     after = part.rescaled(log_scale, dyadic=dyadic)
@@ -302,11 +308,11 @@ def made(
     )
 
 
-def _budgets(within: Within, multipliers: Array, excess: Array) -> tuple[Budget, ...]:
+def _budgets(within: Within, limits: Array, multipliers: Array, excess: Array) -> tuple[Budget, ...]:
     units = [dimension_of_terms(whole.terms, whole.neurons.terms) for whole in within.joined.wholes]
     budgets = []
     for k, whole in enumerate(within.joined.wholes[1:]):
-        before, limit = within.totals[k + 1].before, float(within.limits[k])
+        before, limit = within.totals[k + 1].before, float(limits[k])
         budgets.append(
             Budget(
                 cost=whole.cost if isinstance(whole.cost, Cost) else dict(whole.cost),

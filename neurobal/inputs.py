@@ -152,3 +152,10 @@ def _described(shape: Shape) -> str:
         return "a number"
     lengths = ", ".join("any" if length is None else str(length) for length in shape)
     return f"an array of shape ({lengths}{',' if len(shape) == 1 else ''})"
+
+
+def tolerance(tol: float) -> float:
+    """A tolerance, between 0 and 1."""
+    if isinstance(tol, bool) or not isinstance(tol, Real) or not 0 < tol < 1:
+        raise InvalidInputError(f"tol: expected a number between 0 and 1, got {tol!r}.")
+    return float(tol)

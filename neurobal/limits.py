@@ -100,7 +100,7 @@ def limits_of(budget: Any) -> list[tuple[CostLike, float]]:
         if not isinstance(pair, (tuple, list)) or len(pair) != 2 or not isinstance(pair[0], (Cost, Mapping)):
             raise InvalidInputError(f"{expected}; number {k} is {pair!r:.60}.")
         cost, limit = pair
-        if isinstance(limit, bool) or not isinstance(limit, Real) or not 0 < limit < math.inf:
+        if isinstance(limit, bool) or not isinstance(limit, Real) or not 0 < float(limit) < math.inf:
             raise InvalidInputError(
                 f"budget: that of {formula(cost)} is to be at most {limit!r:.40} times what it is; expected a number "
                 "> 0, such as 1.0 (not more than now)."

@@ -86,18 +86,23 @@ class Search:
         logs = [(part, math.log(w / u)) for part, w, u in zip(self.parts, weights, self.unit, strict=True) if w > 0]
         return added(self.size, logs)
 
-    def at(self, nu: Array, start: Array, tol: float = 0.0) -> Optimum:
+    @property
+    def never(self) -> Array:
+        """Multipliers so large that A counts only where budgets leave it room."""
+        return np.full(len(self.parts) - 1, 1 / (FAR * self.tol))
+
+    def at(self, nu: Array, start: Array, tol: float = 0.0, monitor: Monitor | None = None) -> Optimum:
         """The least ``A + Σ ν_k B_k``, to the tolerance of the search or a larger one."""
         tol = max(tol, self.tol)
         problem = self.problem(np.concatenate([[1.0], nu]))
-        solution = self._solved(problem, start, tol)
+        solution = self._solved(problem, start, tol, monitor or self._monitor)
         values = np.array([self._value(k, solution.h) for k in range(len(self.parts))])
         self.evaluations += 1
         return Optimum(nu, solution.h, float(values[0]), values[1:], problem, solution, tol)
 
-    def _solved(self, problem: Problem, start: Array, tol: float) -> Solution:
-        self._monitor.start = start
-        solution = Newton().solve(problem, tol, self._max_iter, self._monitor)
+    def _solved(self, problem: Problem, start: Array, tol: float, monitor: Monitor) -> Solution:
+        monitor.start = start
+        solution = Newton().solve(problem, tol, self._max_iter, monitor)
         self.evaluations += solution.evaluations
         self.iterations += solution.iterations
         if not solution.balanced and (runaway := seen_from(problem, solution.h, tol)) is not None:
@@ -133,6 +138,12 @@ class Search:
             self._definite[key] = _as_definite(part, self.problem(np.ones(len(self.parts))))
         return self._definite[key]
 
+    def definite_alone(self, k: int) -> bool:
+        """Whether part k (0 is A) holds by itself all that the whole holds."""
+        weights = np.zeros(len(self.parts))
+        weights[k] = 1.0
+        return _as_definite(self.problem(weights), self.problem(np.ones(len(self.parts))))
+
     def least(self, k: int, start: Array) -> tuple[float, Array, bool]:
         """The largest lower bound of B_k, where it is (nearly) reached, and whether it is."""
         weights = np.zeros(len(self.parts))
@@ -146,7 +157,7 @@ class Search:
             problem, reached = without(problem, runaway), False
         if not problem.connected.any():
             return 0.0, start, False
-        solution = self._solved(problem, start, self.tol)
+        solution = self._solved(problem, start, self.tol, self._monitor)
         return value(problem, solution.h), solution.h, reached
 
     def least_common(self, limits: Array) -> tuple[float, Array, Array]:
@@ -202,7 +213,7 @@ class Search:
 
     def tightest(self, weights: Array, start: Array) -> Optimum:
         """Where budgets that leave no room at all are least, with these weights; of several places, where A is."""
-        return self.at(weights / (FAR * self.tol), start)
+        return self.at(weights * self.never, start)
 
     def meet(self, limits: Array, first: Optimum | None = None) -> Optimum:
         """The least A with ``B_k <= limits``, which leave room; where that fails, the last point that was tried."""
@@ -262,7 +273,10 @@ class Search:
             nu = at.nu * np.exp(step)
             moved = (at.nu * step) @ rows / max(1.0, float(np.abs(step).max()))
             there = self.at(nu, at.h - moved, tol)
-            if there.dual(limits) >= at.dual(limits) - 1e-12 - at.tol**2 or self._distance(there, limits) < 0.9 * before:
+            if (
+                there.dual(limits) >= at.dual(limits) - 1e-12 - at.tol**2
+                or self._distance(there, limits) < 0.9 * before
+            ):
                 break
             step = 0.5 * step
         return there

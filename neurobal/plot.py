@@ -11,6 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
+from neurobal.cost import formula
+
 COLOR, INK = "#0072b2", "#404040"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442")  # Okabe & Ito
 
@@ -39,6 +41,20 @@ def balance_figure(result: Any) -> Figure:
     axes[2].xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[2].set(yscale="log", xlabel="iteration", ylabel="imbalance", title=f"convergence ({result.method})")
     figure.supxlabel(f"{'effective ' if result.budgets else ''}cost: {result.formulation.formula}", fontsize="small")
+    return figure
+
+
+def tradeoff_figure(curve: Any) -> Figure:
+    """The points of a `Tradeoff`, relative to the network as it is, which is drawn at 1, 1."""
+    table = curve.table()
+    figure = Figure(figsize=(4.4, 3.6), layout="constrained")
+    ax = figure.subplots()
+    ax.plot(table["other"], table["cost"], ".-", color=COLOR)
+    ax.plot([1.0], [1.0], "o", color=INK, markerfacecolor="none")
+    ax.annotate("before", (1.0, 1.0), xytext=(5, 5), textcoords="offset points", fontsize="small", color=INK)
+    ax.set(
+        xscale="log", yscale="log", xlabel=f"{formula(curve.other)} / before", ylabel=f"{formula(curve.cost)} / before"
+    )
     return figure
 
 

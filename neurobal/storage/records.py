@@ -160,7 +160,9 @@ def _symmetries(model: Model, declaration: dict[str, Any]) -> Symmetries:
 TABLE: Table = {
     "Circuit": Form(Circuit, circuits.FIELDS, circuits.taken, circuits.built),
     "Rescaling": Form(Rescaling, RESCALING, lambda r: {name: getattr(r, name) for name in RESCALING}, _rescaling),
-    "Balance": Form(Balance, BALANCE, _taken_balance, _balance, {"counted_neurons": {"dict": []}, "budgets": {"tuple": []}}),
+    "Balance": Form(
+        Balance, BALANCE, _taken_balance, _balance, {"counted_neurons": {"dict": []}, "budgets": {"tuple": []}}
+    ),
     "Budget": form(Budget),
     "Certificate": form(Certificate, types={"scale": Array | dict[str, Array]}),
     "Symmetries": Form(
