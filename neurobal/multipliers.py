@@ -48,7 +48,7 @@ class RunsAway(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Optimum:
-    """The least ``A + Σ ν_k B_k``: at ``h``, with A and all B_k there, in units of what they are at h = 0; to ``tol``."""
+    """The least ``A + Σ ν_k B_k``, to ``tol``: at ``h``, with A and all B_k there, in units of what they are at 0."""
 
     nu: Array
     h: Array

@@ -47,8 +47,11 @@ def reference(net: nb.Circuit, cost: Any, budget: list[tuple[Any, float]], unit:
         zero,
         method="SLSQP",
         constraints=[
-            {"type": "ineq", "fun": lambda h, b=b, l=l, s=s: np.log(l) - np.log(total(net, b, exponents(h)) / s)}
-            for (b, l), s in zip(budget, start[1:], strict=True)
+            {
+                "type": "ineq",
+                "fun": lambda h, b=b, most=most, s=s: np.log(most) - np.log(total(net, b, exponents(h)) / s),
+            }
+            for (b, most), s in zip(budget, start[1:], strict=True)
         ],
         options={"maxiter": 500, "ftol": 1e-13},
     )
@@ -118,7 +121,7 @@ def test_budgets_that_are_not_used_up_change_nothing() -> None:
 
 
 def test_at_the_minimum_of_a_budget_nothing_moves() -> None:
-    """Where it may not exceed its least value, the multiplier would be infinite: it is large, and the answer is there."""
+    """Where it may not exceed its least value, the multiplier would be infinite: it is large instead."""
     net, noise, _ = circuit(12, 1)
     balanced = nb.balance(net, tol=1e-12).circuit
     result = nb.balance(balanced, cost=noise, budget=[(nb.Power(2), 1.0)])
@@ -208,7 +211,8 @@ def test_one_budget_costs_no_more_than_six_solves() -> None:
         net, noise, activity = circuit(40, seed)
         one = nb.balance(net, cost=noise + nb.Power(2)).evaluations
         for cost, budget in (
-            (noise, (nb.Power(2), 1.2)), (noise, (nb.Power(2), 1.0)), (noise, (activity, 1.0)), (nb.Power(2), (noise, 0.8))
+            (noise, (nb.Power(2), 1.2)), (noise, (nb.Power(2), 1.0)), (noise, (activity, 1.0)),
+            (nb.Power(2), (noise, 0.8)),
         ):  # fmt: skip
             result = nb.balance(net, cost=cost, budget=budget)
             assert result.success and result.evaluations <= 6 * one

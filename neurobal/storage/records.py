@@ -157,6 +157,7 @@ def _symmetries(model: Model, declaration: dict[str, Any]) -> Symmetries:
     return answer
 
 
+ABSENT: Mapping[str, Any] = {"counted_neurons": {"dict": []}, "budgets": {"tuple": []}}  # in older files
 TABLE: Table = {
     "Circuit": Form(Circuit, circuits.FIELDS, circuits.taken, circuits.built),
     "Rescaling": Form(Rescaling, RESCALING, lambda r: {name: getattr(r, name) for name in RESCALING}, _rescaling),
