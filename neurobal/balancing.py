@@ -10,6 +10,8 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 
 from neurobal.adapters import as_writable_circuit
+from neurobal.cluster.door import balance_on_cluster
+from neurobal.cluster.installed import is_dask_dataframe
 from neurobal.cost import Cost, Power
 from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError
@@ -89,13 +91,15 @@ def balance(
     ----------
     network
         A (post, pre) array or scipy sparse matrix; a `Circuit`; a Brian2 ``Network``, a list of Brian2 objects, or
-        None for all objects that Brian2 would run; a network on disk (`on_disk`), which is never loaded.
+        None for all objects that Brian2 would run; a network on disk (`on_disk`), which is never loaded; a Dask
+        dataframe with the columns ``pre``, ``post`` and ``weight``, which stays on the workers of the present
+        ``distributed.Client`` (without one, of a local cluster that is started for the call and closed afterwards).
     cost
         One cost for all projections, or a dict by projection name (absent: rescaled, but free of cost). `Power`,
         `Robustness`, sums and multiples of them. All terms must have the same physical units.
     pinned
         Neurons that keep λ = 1: names of populations, Brian2 groups or subgroups, a dict from name to mask, indices
-        or True; for a matrix a mask or indices; for a network on disk ids.
+        or True; for a matrix a mask or indices; for a network on disk or a Dask dataframe ids.
     tied
         Neurons that share one λ: labels (n,) for a matrix, else a dict from name to labels or True.
     homogeneity
@@ -120,7 +124,7 @@ def balance(
 
     Returns
     -------
-    Balance, or LargeBalance of a network on disk
+    Balance; LargeBalance of a network on disk, with lazy ``weights`` (ClusterBalance) of a Dask dataframe
 
     Raises
     ------
@@ -142,9 +146,10 @@ def balance(
     """
     _check(tol, max_iter, on_unbalanceable)
     solver = choose(method)
-    if isinstance(network, SynapsesOnDisk):
+    if isinstance(network, SynapsesOnDisk) or is_dask_dataframe(network):
         others = {"tied": tied, "homogeneity": homogeneity, "scaling": scaling, "dyadic": dyadic}
-        return balance_on_disk(
+        elsewhere = balance_on_disk if isinstance(network, SynapsesOnDisk) else balance_on_cluster
+        return elsewhere(
             network,
             cost=cost,
             pinned=pinned,

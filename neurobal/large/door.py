@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from neurobal.cost import Cost
 from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError, NeurobalError
-from neurobal.large.balancing import Watch, solve
+from neurobal.large.balancing import Solved, Watch, solve
 from neurobal.large.files import OnFiles
 from neurobal.large.result import LargeBalance, LeftOut
 from neurobal.progress import Progress, Report
@@ -50,29 +50,32 @@ def balance_on_disk(
         return f"neuron {neuron if names is None else repr(names[neuron].item())}"
 
     found = solve(passes, cost, held, tol=tol, max_iter=max_iter, monitor=monitor, strict=strict, name=name)
+    progress.done(f"imbalance {found.solution.imbalance.total:.1e}, {found.passes} passes")
+    return LargeBalance(**answer(found, held, solver, tol, cost), network=network)
+
+
+def answer(found: Solved, held: Array, solver: Solver, tol: float, cost: Cost | Mapping[str, Cost]) -> dict[str, Any]:
+    """What a `LargeBalance` tells, but for the network."""
     solution = found.solution
-    progress.done(f"imbalance {solution.imbalance.total:.1e}, {found.passes} passes")
-    excluded = (LeftOut(found.left_out, found.present),) if found.left_out else ()
-    return LargeBalance(
-        success=solution.balanced,
-        status=solution.status,
-        message=_message(solution.balanced, solution.status, solution.imbalance.total, tol),
-        method=solver.name,
-        iterations=solution.iterations,
-        evaluations=found.passes,
-        cost_before=found.cost_before,
-        cost=found.cost,
-        imbalance_before=found.imbalance_before,
-        imbalance=solution.imbalance.total,
-        worst_unit=solution.imbalance.worst_unit,
-        excluded=excluded,
-        log_scale=found.log_scale,
-        pinned=held,
-        left_out=(found.components < 0) & ~held,
-        history=found.history,
-        network=network,
-        cost_function=cost,
-    )
+    return {
+        "success": solution.balanced,
+        "status": solution.status,
+        "message": _message(solution.balanced, solution.status, solution.imbalance.total, tol),
+        "method": solver.name,
+        "iterations": solution.iterations,
+        "evaluations": found.passes,
+        "cost_before": found.cost_before,
+        "cost": found.cost,
+        "imbalance_before": found.imbalance_before,
+        "imbalance": solution.imbalance.total,
+        "worst_unit": solution.imbalance.worst_unit,
+        "excluded": (LeftOut(found.left_out, found.present),) if found.left_out else (),
+        "log_scale": found.log_scale,
+        "pinned": held,
+        "left_out": (found.components < 0) & ~held,
+        "history": found.history,
+        "cost_function": cost,
+    }
 
 
 def _message(balanced: bool, status: str, imbalance: float, tol: float) -> str:
@@ -81,7 +84,15 @@ def _message(balanced: bool, status: str, imbalance: float, tol: float) -> str:
     return f"Not balanced to {tol:g}: imbalance {imbalance:.2e}. {status}"
 
 
-def pinned_mask(network: SynapsesOnDisk, pinned: Any) -> Array:
+class Named(Protocol):
+    """A network whose neurons have names."""
+
+    @property
+    def size(self) -> int: ...
+    def numbers(self, ids: Any) -> Array: ...
+
+
+def pinned_mask(network: Named, pinned: Any) -> Array:
     """A mask (n,) of the neurons that are pinned: of their ids, or a mask already."""
     mask = np.zeros(network.size, dtype=bool)
     if pinned is None or pinned is False:

@@ -143,6 +143,10 @@ class LargeBalance:
         """
         return {"id": self.ids, "scale": self.scale, "pinned": self.pinned, "left_out": self.left_out}
 
+    @property
+    def _place(self) -> str:
+        return f"in {str(self.network.folder)!r}"
+
     def __repr__(self) -> str:
         title, numbers, notes = self._parts()
         lines = [title, f"{'':12}{'before':>12}{'after':>12}"]
@@ -157,7 +161,9 @@ class LargeBalance:
 
     def _parts(self) -> tuple[str, list[tuple[str, str, str, str]], list[str]]:
         state = "balanced" if self.success else "NOT balanced"
-        title = f"LargeBalance: {state} ({self.method}, {self.iterations} iterations, {self.evaluations} passes)"
+        title = (
+            f"{type(self).__name__}: {state} ({self.method}, {self.iterations} iterations, {self.evaluations} passes)"
+        )
         fall = f"({self.cost / self.cost_before - 1:+.1%}) " if self.cost_before > 0 else ""
         numbers = [
             ("cost", f"{self.cost_before:.5g}", f"{self.cost:.5g}", f"{fall}{formula(self.cost_function)}"),
@@ -166,8 +172,8 @@ class LargeBalance:
         held = int(np.count_nonzero(self.pinned))
         low, high = np.exp(self.log_scale.min(initial=0.0)), np.exp(self.log_scale.max(initial=0.0))
         notes = [
-            f"{self.network.size:,} neurons ({held:,} pinned), {self.network.nnz:,} synapses in "
-            f"{str(self.network.folder)!r}; λ from {low:.3g} to {high:.3g}"
+            f"{self.network.size:,} neurons ({held:,} pinned), {self.network.nnz:,} synapses {self._place}; "
+            f"λ from {low:.3g} to {high:.3g}"
         ]
         notes += [f"left out: {excluded}" for excluded in self.excluded]
         notes += [LEFT_OUT] if self.excluded else []
