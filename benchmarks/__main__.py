@@ -1,7 +1,7 @@
 """``python -m benchmarks``: how long balancing takes, as ratios measured in one run, and what other methods reach.
 
 The unit is a *pair*: the time of one product with the cost matrix and one with its transpose (CSR, float64) in the same
-run. Every figure is the median of three solves. ``--quick`` runs problems a tenth of the size.
+run. Every figure is the median of three calls. ``--quick`` runs problems a tenth of the size.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import argparse
 import statistics
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,25 +19,24 @@ from scipy import sparse
 
 import neurobal as nb
 from benchmarks import graphs, peers
-from neurobal.adapters import as_circuit
-from neurobal.formulation import formulate
-from neurobal.progress import Progress
-from neurobal.solvers import Monitor, Newton
+from neurobal.stores import memory
 
 TOL = 1e-9
 
+Clock = Callable[[], float]
+
 
 def main(argv: list[str] | None = None) -> None:
-    """Print both tables."""
+    """Print all tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="problems a tenth of the size")
-    parser.add_argument("--only", choices=["size", "peers"], help="one of the two tables")
+    parser.add_argument("--only", choices=["size", "small", "peers"], help="one of the three tables")
     arguments = parser.parse_args(argv)
     shrink = 10 if arguments.quick else 1
-    if arguments.only != "peers":
-        size_table(shrink)
-    if arguments.only != "size":
-        peer_table(shrink)
+    tables = {"size": size_table, "small": small_table, "peers": peer_table}
+    for name, table in tables.items():
+        if arguments.only in (None, name):
+            table(shrink)
 
 
 def size_table(shrink: int) -> None:
@@ -44,38 +44,59 @@ def size_table(shrink: int) -> None:
     rng = np.random.default_rng(0)
     n = 100_000 // shrink
     problems: list[tuple[str, Callable[[], sparse.csr_array], str]] = [
-        ("random", lambda: graphs.random(n, 100 * n, rng), "<= 50 evaluations, call <= 100, <= 64 B"),
-        ("2-D sheet", lambda: graphs.sheet(round(n**0.5), rng), "solve <= 700"),
-        ("layered ring", lambda: graphs.layered_ring(n // 200, 200, rng), "solve <= 700"),
-        ("1-D ring", lambda: graphs.ring(n, rng), "solve <= 900"),
-        ("modules, weak links", lambda: graphs.modules(10_000 // shrink, rng), "solve <= 900"),
+        ("random", lambda: graphs.random(n, 100 * n, rng), "<= 35, <= 40 B"),
+        ("scale-free", lambda: graphs.scale_free(n, 50 * n, rng), "<= 45, <= 40 B"),
+        ("connectome-like", lambda: graphs.connectome(140_000 // shrink, 15_500_000 // shrink, rng), "<= 75, <= 40 B"),
+        ("2-D sheet", lambda: graphs.sheet(round(n**0.5), rng), "<= 300, <= 64 B"),
+        ("layered ring", lambda: graphs.layered_ring(n // 200, 200, rng), "<= 300, <= 64 B"),
+        ("1-D ring", lambda: graphs.ring(n, rng), "<= 300, <= 64 B"),
+        ("modules, weak links", lambda: graphs.modules(10_000 // shrink, rng), "<= 300, <= 64 B"),
+        ("modules, weak links", lambda: graphs.modules(n, rng), "<= 300, <= 64 B"),
     ]
     print(
-        "p = 2, hidden scales h ~ N(0, 2²), tolerance 1e-9; times in pairs of sparse mat-vecs, memory beyond the input"
+        "the whole call nb.balance(matrix), p = 2, hidden scales h ~ N(0, 2²), tolerance 1e-9: processor time of one "
+        "thread and wall time of all\nthreads, in pairs of sparse mat-vecs by one thread; memory beyond the input"
     )
     print(
-        f"{'graph':20}{'neurons':>9}{'synapses':>11}{'pair':>9}{'evaluations':>13}{'solve':>7}{'call':>7}{'memory':>10}"
-        "  goal"
+        f"{'graph':20}{'neurons':>9}{'synapses':>11}{'pair':>9}{'evaluations':>13}{'processor':>11}{'wall':>6}"
+        f"{'memory':>10}  goal"
     )
     for name, make, goal in problems:
         matrix = make()
         pair = pair_time(matrix)
-        results = [timed(lambda: nb.balance(matrix, tol=TOL)) for _ in range(3)]  # noqa: B023
-        result = results[0][1]
-        solve = statistics.median(timed(lambda: solve_only(matrix))[0] for _ in range(3))  # noqa: B023
-        call = statistics.median(seconds for seconds, _ in results)
+        with one_thread():
+            calls = [timed(lambda: nb.balance(matrix, tol=TOL), time.process_time) for _ in range(3)]  # noqa: B023
+        walls = [timed(lambda: nb.balance(matrix, tol=TOL))[0] for _ in range(3)]  # noqa: B023
+        result = calls[0][1]
         assert result.success and result.imbalance <= TOL
         print(
             f"{name:20}{matrix.shape[0]:>9,}{matrix.nnz:>11,}{1e3 * pair:>6.2f} ms{result.evaluations:>13}"
-            f"{solve / pair:>7.0f}{call / pair:>7.0f}{peak_memory(matrix) / matrix.nnz:>6.0f} B/s  {goal}",
+            f"{statistics.median(seconds for seconds, _ in calls) / pair:>11.0f}{statistics.median(walls) / pair:>6.0f}"
+            f"{peak_memory(matrix) / matrix.nnz:>6.0f} B/s  {goal}",
             flush=True,
         )
 
 
-def solve_only(matrix: Any) -> None:
-    """The solve with its set-up, without reading the matrix and writing the result."""
-    problem = formulate(as_circuit(matrix), nb.Power(2)).balanceable().problem
-    Newton().solve(problem, TOL, None, Monitor(Progress(None, ""), TOL))
+def small_table(_: int) -> None:
+    """What one of many calls in a loop costs."""
+    rng = np.random.default_rng(1)
+    print("\ndense networks, p = 2, hidden scales h ~ N(0, 2²), tolerance 1e-9: processor time of one call")
+    for n in (10, 100, 1000):
+        matrix = graphs.random(n, 4 * n * n, rng).toarray()
+        with one_thread():
+            calls = [timed(lambda: nb.balance(matrix, tol=TOL), time.process_time) for _ in range(15)]  # noqa: B023
+        seconds = statistics.median(seconds for seconds, _ in calls)
+        print(f"N = {n:<6}{1e3 * seconds:>8.2f} ms{calls[0][1].evaluations:>5} evaluations", flush=True)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Passes over synapses by one thread only."""
+    threads, memory.THREADS = memory.THREADS, 1
+    try:
+        yield
+    finally:
+        memory.THREADS = threads
 
 
 def pair_time(matrix: sparse.csr_array) -> float:
@@ -83,7 +104,7 @@ def pair_time(matrix: sparse.csr_array) -> float:
     costs = abs(matrix) ** 2
     transposed = costs.T
     x = np.ones(matrix.shape[0])
-    return statistics.median(timed(lambda: (costs @ x, transposed @ x))[0] for _ in range(21))
+    return statistics.median(timed(lambda: (costs @ x, transposed @ x), time.process_time)[0] for _ in range(21))
 
 
 def peak_memory(matrix: Any) -> int:
@@ -125,11 +146,11 @@ def peer_table(shrink: int) -> None:
             print(f"{label:22}{name:34}{seconds:>9.3g}{imbalance:>11.1e}{cost / optimum:>16.6f}", flush=True)
 
 
-def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds that a call took, and what it returned."""
-    start = time.perf_counter()
+def timed(function: Callable[[], Any], clock: Clock = time.perf_counter) -> tuple[float, Any]:
+    """Seconds that a call took by a clock, and what it returned."""
+    start = clock()
     value = function()
-    return time.perf_counter() - start, value
+    return clock() - start, value
 
 
 if __name__ == "__main__":

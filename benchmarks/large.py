@@ -1,6 +1,7 @@
 """``python -m benchmarks.large``: a network that is larger than memory, made on disk and balanced there.
 
-The folder is made band by band, in the format of ``docs/synapses_on_disk.md``; what was stopped goes on where it was.
+The folder is made band by band, in the format of ``docs/synapses_on_disk.md``. What was stopped, the making or the
+balancing, goes on where it was.
 Most synapses are local on a ring of neurons, weights are log-normal, and hidden scales ``exp(N(0, 2²))`` of the neurons
 have unbalanced them. It takes 8 bytes a synapse, and is deleted at the end unless ``--keep``.
 """
@@ -29,17 +30,17 @@ SEED = 1
 
 def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.large", description=__doc__)
-    parser.add_argument("--neurons", type=int, default=1_000_000)
+    parser.add_argument("--neurons", type=int, default=2_000_000)
     parser.add_argument("--synapses-per-neuron", type=int, default=100)
     parser.add_argument("--tol", type=float, default=1e-6)
     parser.add_argument("--folder", type=Path, help="where the network is made; default: a temporary place")
     parser.add_argument("--keep", action="store_true", help="do not delete it at the end")
-    parser.add_argument("--certificate", action="store_true", help="make the certificate, too")
+    parser.add_argument("--write", action="store_true", help="make the certificate, write the result, and verify it")
     arguments = parser.parse_args(argv)
     name = f"neurobal-large-{arguments.neurons}-{arguments.synapses_per_neuron}"
     folder = arguments.folder or Path(tempfile.gettempdir()) / name
     make(folder, arguments.neurons, arguments.synapses_per_neuron)
-    measure(folder, arguments.tol, arguments.certificate)
+    measure(folder, arguments.tol, arguments.write)
     if not arguments.keep:
         shutil.rmtree(folder)
 
@@ -82,14 +83,15 @@ def synapses(first: int, last: int, hidden: np.ndarray, per_neuron: int, band: i
     return pre.astype(np.int32), weight
 
 
-def measure(folder: Path, tol: float, certificate: bool) -> None:
+def measure(folder: Path, tol: float, write: bool) -> None:
     """Open and balance the network, and print what it took."""
     with Memory() as memory:
         begin = time.perf_counter()
         network = nb.on_disk(folder)
         opened = time.perf_counter()
         print(f"opened and checked in {opened - begin:.0f} s; {memory}", flush=True)
-        result = nb.balance(network, cost=nb.Power(2), tol=tol, report="text")
+        checkpoint = folder.with_name(f"{folder.name}-checkpoint.npz")
+        result = nb.balance(network, cost=nb.Power(2), tol=tol, report="text", checkpoint=checkpoint)
         took = time.perf_counter() - opened
         cpu = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
         print(result)
@@ -98,9 +100,16 @@ def measure(folder: Path, tol: float, certificate: bool) -> None:
             f"{took / result.evaluations:.1f} s a pass, {cpu:.0f} s of processors in all; {memory}",
             flush=True,
         )
-        if certificate:
-            begin = time.perf_counter()
-            print(result.certificate, f"in {time.perf_counter() - begin:.0f} s; {memory}", flush=True)
+        if write:
+            written = folder.with_name(f"{folder.name}-balanced")
+            for step in (
+                lambda: result.certificate,
+                lambda: result.write(written),
+                lambda: nb.verify(network, written),
+            ):
+                begin = time.perf_counter()
+                print(step(), f"in {time.perf_counter() - begin:.0f} s; {memory}", flush=True)
+            shutil.rmtree(written)
 
 
 class Memory:

@@ -16,6 +16,8 @@ from neurobal.circuit import Circuit, Population, Projection
 from neurobal.cost import Cost, Power, Robustness
 from neurobal.disk import SynapsesOnDisk, on_disk, to_disk
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError, UnbalanceableError
+from neurobal.large import verification as _  # noqa: F401  (by it `verify` knows networks on disk)
+from neurobal.large.result import LargeBalance
 from neurobal.rescaling import Rescaling, rescale
 from neurobal.result import Balance, Excluded
 from neurobal.rules import AntiBalancing, GradientFlow, NormalizedFlow, Rule, StochasticBalancing
@@ -38,6 +40,7 @@ __all__ = [
     "GradientFlow",
     "IncomingNormalization",
     "InvalidInputError",
+    "LargeBalance",
     "NeurobalError",
     "NormalizedFlow",
     "NotHomogeneousError",

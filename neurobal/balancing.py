@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any, TypeAlias, overload
 
 import numpy as np
@@ -12,15 +13,14 @@ import numpy as np
 from neurobal.adapters import as_writable_circuit
 from neurobal.cluster.door import balance_on_cluster
 from neurobal.cluster.installed import is_dask_dataframe
+from neurobal.cluster.result import ClusterBalance
 from neurobal.cost import Cost, Power
 from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Formulation, formulate
-from neurobal.large import verification as _verification  # noqa: F401  (`verify` knows networks on disk by it)
 from neurobal.large.door import balance_on_disk
-from neurobal.large.result import LargeBalance
+from neurobal.large.result import BalanceOnDisk
 from neurobal.potential import Imbalance
-from neurobal.problem import Problem
 from neurobal.progress import Progress, Report
 from neurobal.result import Balance
 from neurobal.rounding import quantum, rounded
@@ -44,7 +44,8 @@ def balance(
     max_iter: int | None = ...,
     on_unbalanceable: str = ...,
     report: Report = ...,
-) -> LargeBalance: ...
+    checkpoint: str | PathLike[str] | None = ...,
+) -> BalanceOnDisk: ...
 @overload
 def balance(
     network: Any = ...,
@@ -60,6 +61,7 @@ def balance(
     dyadic: bool = ...,
     on_unbalanceable: str = ...,
     report: Report = ...,
+    checkpoint: None = ...,
     namespace: dict[str, Any] | None = ...,
     level: int = ...,
 ) -> Balance: ...
@@ -77,9 +79,10 @@ def balance(
     dyadic: bool = False,
     on_unbalanceable: str = "exclude",
     report: Report = None,
+    checkpoint: str | PathLike[str] | None = None,
     namespace: dict[str, Any] | None = None,
     level: int = 0,
-) -> Balance | LargeBalance:
+) -> Balance | BalanceOnDisk | ClusterBalance:
     """Balance incoming and outgoing synaptic cost at every neuron without changing what the network computes.
 
     Minimises ``C(h) = Σ_e α_e |w_e|^p exp(p (a_e h_i - b_e h_j))`` over log-scales h of the free neurons; at the
@@ -119,12 +122,15 @@ def balance(
         What to do with synapses that have no balance: ``'exclude'`` them, or ``'raise'``.
     report
         Progress, as in Brian2's ``run``: None, ``'text'``, ``'stderr'``, or a function; or ``'bar'``, which tqdm draws.
+    checkpoint
+        On disk: a file that keeps what was reached after each step. A call that was stopped goes on where it was if it
+        is made again with the same file, network, cost and pins; when all is balanced the file is deleted.
     namespace, level
         Brian2: where to find external constants, as in ``Network.run``.
 
     Returns
     -------
-    Balance; LargeBalance of a network on disk, with lazy ``weights`` (ClusterBalance) of a Dask dataframe
+    Balance; BalanceOnDisk of a network on disk; ClusterBalance, with lazy ``weights``, of a Dask dataframe
 
     Raises
     ------
@@ -146,10 +152,9 @@ def balance(
     """
     _check(tol, max_iter, on_unbalanceable)
     solver = choose(method)
-    if isinstance(network, SynapsesOnDisk) or is_dask_dataframe(network):
+    if isinstance(network, SynapsesOnDisk):
         others = {"tied": tied, "homogeneity": homogeneity, "scaling": scaling, "dyadic": dyadic}
-        elsewhere = balance_on_disk if isinstance(network, SynapsesOnDisk) else balance_on_cluster
-        return elsewhere(
+        return balance_on_disk(
             network,
             cost=cost,
             pinned=pinned,
@@ -158,8 +163,24 @@ def balance(
             max_iter=max_iter,
             strict=on_unbalanceable == "raise",
             report=report,
+            checkpoint=checkpoint,
             others={**others, "namespace": namespace},
         )
+    if is_dask_dataframe(network):
+        others = {"tied": tied, "homogeneity": homogeneity, "scaling": scaling, "dyadic": dyadic}
+        return balance_on_cluster(
+            network,
+            cost=cost,
+            pinned=pinned,
+            solver=solver,
+            tol=tol,
+            max_iter=max_iter,
+            strict=on_unbalanceable == "raise",
+            report=report,
+            others={**others, "checkpoint": checkpoint, "namespace": namespace},
+        )
+    if checkpoint is not None:
+        raise InvalidInputError("checkpoint: only balancing on disk keeps one; in memory it takes too short a time.")
     circuit = as_writable_circuit(
         network,
         pinned=pinned,
@@ -193,7 +214,7 @@ def balance_formulation(
     """`balance` from the formulation on: solve, and wrap the solution."""
     progress = Progress(report, f"balancing {formulation.nodes.size:,} units, {formulation.synapses:,} synapses")
     formulation, solution, monitor = _solve(formulation, solver, tol, max_iter, progress, strict)
-    h = _centred(formulation.problem, solution.h)
+    h = formulation.problem.centred(solution.h)
     imbalance = solution.imbalance
     if dyadic:
         meter = Meter(formulation.problem)
@@ -239,14 +260,6 @@ def _solve(
         if runaway is None:
             return formulation, solution, monitor
         formulation = formulation.without(runaway, strict=strict).balanceable(strict=strict)
-
-
-def _centred(problem: Problem, h: Array) -> Array:
-    """Geometric mean 1 of λ over the nodes of each component that a common shift does not change."""
-    members = problem.shiftable()
-    count = np.bincount(problem.labels[members], minlength=problem.n_components)
-    total = np.bincount(problem.labels[members], h[members], minlength=problem.n_components)
-    return h - np.where(members, (total / np.maximum(count, 1))[problem.labels], 0.0)
 
 
 def _message(solution: Solution, imbalance: Imbalance, tol: float, dyadic: bool) -> str:

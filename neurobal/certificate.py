@@ -129,7 +129,7 @@ def verify(
         if first.binding is not None and not isinstance(after, Circuit):
             second = first.binding.reread(after)
         else:
-            second = as_circuit(after, pinned=pinned, homogeneity=homogeneity)
+            second = as_circuit(after, homogeneity=homogeneity)
             check_same_model(first.description, second.description)
     except NotFiniteError as error:
         return _refusal(first, f"no longer finite: {error.what}. {error}")

@@ -132,11 +132,11 @@ def _difference(before: Description, after: Description) -> str | None:
                 f"{name.removeprefix(KIND)} exists in one of the two networks only (of two networks, objects with the "
                 "same name are compared: give them one, name='...')"
             )
-    for place in [*before.lines, *(place for place in after.lines if place not in before.lines)]:
+    for place in dict.fromkeys([*before.lines, *after.lines]):
         found = _line_difference(place, before.lines.get(place, ()), after.lines.get(place, ()))
         if found is not None:
             return found
-    for name in [*before.facts, *(name for name in after.facts if name not in before.facts)]:
+    for name in dict.fromkeys([*before.facts, *after.facts]):
         if name not in before.facts or name not in after.facts:
             return f"the {name} exists in one of the two networks only"
         if not _same(before.facts[name], after.facts[name]):

@@ -134,7 +134,7 @@ def along_forest(i: Array, j: Array, a: Array, b: Array, y: Array, n: int) -> Ar
     for child, other in ((i, j), (j, i)):
         joining = np.flatnonzero(usable & (parent[child] == other))
         equation[child[joining]] = joining
-    depth = _depths(parent, n)
+    depth = depths(parent, n)
     order = np.argsort(depth, kind="stable")
     cuts = np.searchsorted(depth[order], np.arange(1, depth.max() + 2))
     for first, last in pairwise(cuts):
@@ -150,7 +150,7 @@ def along_forest(i: Array, j: Array, a: Array, b: Array, y: Array, n: int) -> Ar
     return h[:n]
 
 
-def _depths(parent: Array, root: int) -> Array:
+def depths(parent: Array, root: int) -> Array:
     """Distance of every node from the root of a tree, by doubling."""
     jump = parent.copy()
     jump[jump < 0] = root

@@ -16,6 +16,7 @@ from neurobal.circuit import Circuit, Projection
 from neurobal.cost import Cost, Term, formula, terms_by_projection
 from neurobal.errors import UnbalanceableError
 from neurobal.existence import Runaway, balanced_heights, find_runaway, without
+from neurobal.logarithms import pieces
 from neurobal.nodes import Nodes
 from neurobal.problem import Problem, build
 from neurobal.unbalanceable import check_free_neurons, no_balance, nothing_moves
@@ -181,7 +182,12 @@ class Formulation:
 
     def _lost(self, name: str, runaway: Runaway) -> Array:
         projection = self.circuit.projections[name]
-        return runaway.lowers(*projection.exponents, *self.nodes.ends(projection)) & (projection.weight != 0)
+        exponents, ends = projection.exponents, self.nodes.ends(projection)
+        lost = projection.weight != 0
+        for piece in pieces(lost.size):
+            a, b = (x if isinstance(x, float) else x[piece] for x in exponents)
+            lost[piece] &= runaway.lowers(a, b, *(end[piece] for end in ends))
+        return lost
 
     def _all_pinned(self, projection: Projection) -> bool:
         ends = (name for name in (projection.post, projection.pre) if name is not None)

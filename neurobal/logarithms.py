@@ -1,4 +1,4 @@
-"""Factors and sums of numbers that only their logarithms can hold, and rescaling by them."""
+"""Factors and sums of numbers that only their logarithms can hold."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 Array: TypeAlias = np.ndarray
 
+MODERATE = 300.0  # a factor e^300 on a node's costs leaves room for as much again
 PIECE = 1 << 17  # entries that are worked on at a time, so that temporary arrays stay in the processor's cache
-MODERATE = 300.0  # the exponential of a sum of two such logarithms is an ordinary number
 
 
 def log_sums(index: Array, log_values: Array, size: int) -> Array:
@@ -59,15 +59,8 @@ def rescaled(values: Array, gain: Array, post: Array, loss: Array, pre: Array, *
     ``values``, ``post`` and ``pre`` have one entry a synapse, ``gain`` and ``loss`` one a neuron.
     """
     result = np.empty_like(values)
-    moderate = not dyadic and max(np.abs(gain).max(initial=0), np.abs(loss).max(initial=0)) <= MODERATE
-    up, down = (np.exp(gain), np.exp(-loss)) if moderate else (gain, loss)
     for piece in pieces(values.size):
-        factor = up[post[piece]]
-        if moderate:  # one exponential a neuron
-            factor *= down[pre[piece]]
-            with np.errstate(over="ignore", under="ignore"):
-                np.multiply(values[piece], factor, out=result[piece], casting="unsafe")
-        else:
-            factor -= down[pre[piece]]
-            result[piece] = multiplied(values[piece], factor, dyadic=dyadic)
+        factor = gain[post[piece]]
+        factor -= loss[pre[piece]]
+        result[piece] = multiplied(values[piece], factor, dyadic=dyadic)
     return result

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
+from scipy import sparse
 
 from neurobal.logarithms import log_sums
 from neurobal.problem import Block, Ground, Problem
-from neurobal.stores import Shift
+from neurobal.stores import Shift, bands
 
 Array: TypeAlias = np.ndarray
+Factors: TypeAlias = list[tuple[Array, Array]]
 
 CAP = 700.0  # of a logarithm, so that its exponential is a float, and sums of many are
 
@@ -45,7 +47,7 @@ class Point:
     curvature: Array
     cost: Array
     mass: Array
-    factors: list[tuple[Array, Array]]
+    factors: Factors
 
     @property
     def gradient(self) -> Array:
@@ -65,6 +67,8 @@ class Potential:
         """Exponentiate the costs anew, around another base point."""
         problem, self.base = self.problem, base
         self.log_scale = self._component_scales()
+        with np.errstate(over="ignore"):
+            self._unit = np.exp(self.log_scale)
         unit = float(self.log_scale[0]) if problem.n_components == 1 else self.log_scale[problem.labels]
         self.costs = [(block, block.store.costs(self._shift(block), unit)) for block in problem.blocks]
         self.grounds = [
@@ -108,13 +112,15 @@ class Potential:
                 received, sent = costs.sums(t, s)
                 received *= s
                 sent *= t
+                here = self.by_component(received)
+                cost += here
+                mass += block.power * here
                 for exponent, sums in ((alpha, received), (-beta, sent)):
+                    sums *= abs(exponent)
                     half = incoming if exponent > 0 else outgoing
-                    half += abs(exponent) * sums
-                    curvature += exponent**2 * sums
-                received = self.by_component(received)
-                cost += received
-                mass += block.power * received
+                    half += sums
+                    sums *= abs(exponent)
+                    curvature += sums
                 factors.append((s, t))
             self.evaluations += bool(self.costs)
             for ground, values in self.grounds:
@@ -128,25 +134,46 @@ class Potential:
                 mass += np.bincount(labels, ground.power * sums, minlength=cost.size)
         return Point(h, incoming, outgoing, curvature, cost, mass, factors)
 
-    def hessian_product(self, point: Point, v: Array) -> Array:
-        """The Hessian at ``point`` times ``v``: ``Aᵀ diag(c) A v`` with A the matrix of exponents."""
-        product = point.curvature * v
-        product -= self.coupled(point.factors, v)
-        return product
+    def coupling_factors(self, point: Point) -> Factors:
+        """``(s, t)`` of each block: the Hessian is ``D - K - Kᵀ`` with couplings ``K = Σ s[post] c t[pre]``."""
+        return [
+            (block.power**2 * block.a * block.b * s, t)
+            for (block, _), (s, t) in zip(self.costs, point.factors, strict=True)
+        ]
 
-    def coupled(self, factors: list[tuple[Array, Array]], v: Array) -> Array:
-        """``(K + Kᵀ) v`` for the couplings ``K = Σ p² a b s[post] c t[pre]`` with the (s, t) of each block."""
+    def coupled(self, factors: Factors, v: Array) -> Array:
+        """``(K + Kᵀ) v``: one pass over the synapses."""
         total: Array | None = None
-        for (block, costs), (s, t) in zip(self.costs, factors, strict=True):
+        for (_, costs), (s, t) in zip(self.costs, factors, strict=True):
             received, sent = costs.sums(t * v, s * v)
             received *= s
             sent *= t
             received += sent
-            if (strength := block.power**2 * block.a * block.b) != 1:
-                received *= strength
             total = received if total is None else np.add(total, received, out=total)
         self.evaluations += bool(self.costs)
         return np.zeros_like(v) if total is None else total
+
+    def hessian_product(self, point: Point, v: Array) -> Array:
+        """The Hessian at ``point`` times ``v``: ``Aᵀ diag(c) A v`` with A the matrix of exponents."""
+        return point.curvature * v - self.coupled(self.coupling_factors(point), v)
+
+    def couplings(self, factors: Factors, degree: Array, share: float) -> sparse.csr_array:
+        """K as a (post, pre) matrix: the couplings that are strong for their row.
+
+        These have ``k / √degree[pre]`` of at least ``share`` of the largest in the row; with a share of 0, all of them.
+        """
+        self.evaluations += bool(self.costs)
+        return bands.added(
+            (costs.strong(s, t, degree, share) for (_, costs), (s, t) in zip(self.costs, factors, strict=True)),
+            self.problem.size,
+        )
+
+    def couplings_between(self, factors: Factors, groups: Array, count: int) -> sparse.csr_array:
+        """K added up between groups of nodes."""
+        self.evaluations += bool(self.costs)
+        return bands.added(
+            (costs.grouped(s, t, groups, count) for (_, costs), (s, t) in zip(self.costs, factors, strict=True)), count
+        )
 
     def ground_curvature(self, point: Point) -> Array:
         """What costs between a node and the ground add to the Hessian's diagonal."""
@@ -158,14 +185,15 @@ class Potential:
 
     def total_cost(self, point: Point) -> float:
         """Σ c over everything that h can change, in the units of the cost."""
-        with np.errstate(over="ignore"):
-            return float(np.dot(np.exp(self.log_scale), point.cost))
+        return float(np.dot(self._unit, point.cost))
 
     def imbalance(self, point: Point) -> Imbalance:
         """Imbalance at ``point``: per component Σ|in - out| / Σ p c; per node |in - out| / (in + out)."""
         gap = np.abs(point.gradient)
         total = self.by_component(gap)
         both = point.incoming + point.outgoing
+        if both.all() and point.mass.all():
+            return Imbalance(float((total / point.mass).max(initial=0.0)), float((gap / both).max(initial=0.0)))
         return Imbalance(
             float(np.max(np.divide(total, point.mass, out=np.zeros(total.shape), where=point.mass > 0), initial=0.0)),
             float(np.max(np.divide(gap, both, out=np.zeros_like(gap), where=both > 0), initial=0.0)),

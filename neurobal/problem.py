@@ -167,6 +167,13 @@ class Problem:
                 fixed[self.labels[block.store.ends()[1]]] = True
         return self.connected & ~fixed[self.labels]
 
+    def centred(self, h: Array) -> Array:
+        """Log-scales with geometric mean 1 of λ over each component that a common shift does not change."""
+        members = self.shiftable()
+        count = np.bincount(self.labels[members], minlength=self.n_components)
+        total = np.bincount(self.labels[members], h[members], minlength=self.n_components)
+        return h - np.where(members, (total / np.maximum(count, 1))[self.labels], 0.0)
+
     def without(
         self, lost: Callable[[float, float, Array, Array], Array], strong_labels: Array | None = None
     ) -> Problem:

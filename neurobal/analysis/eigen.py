@@ -178,10 +178,7 @@ def _sparse(problem: Problem, free: Array | None) -> tuple[float, Array]:
 def _unit_diagonal(potential: Potential, point: Point) -> tuple[Array, sparse.csr_array]:
     """``D^½`` and W of the Hessian ``D^½ (1 - W) D^½`` at a point; D is its diagonal, 1 where that is 0."""
     root = np.sqrt(np.where(point.curvature > 0, point.curvature, 1.0))
-    size = potential.problem.size
-    one_way = sparse.csr_array((size, size))
-    for (block, costs), (s, t) in zip(potential.costs, point.factors, strict=True):
-        one_way = one_way + costs.couplings(block.power**2 * block.a * block.b * s / root, t / root)
+    one_way = potential.couplings([(s / root, t / root) for s, t in potential.coupling_factors(point)], root, 0.0)
     return root, one_way + one_way.T.tocsr()
 
 

@@ -14,7 +14,8 @@ from neurobal.cluster.workers import Living, OnWorkers
 from neurobal.cost import Cost
 from neurobal.errors import InvalidInputError
 from neurobal.large.balancing import Watch, solve
-from neurobal.large.door import answer, pinned_mask
+from neurobal.large.door import pinned_mask
+from neurobal.large.result import columns_of
 from neurobal.progress import Progress, Report
 from neurobal.solvers import Newton, Solver
 
@@ -58,7 +59,9 @@ def balance_on_cluster(
         found = solve(passes, cost, held, tol=tol, max_iter=max_iter, monitor=monitor, strict=strict, name=name)
     progress.done(f"imbalance {found.solution.imbalance.total:.1e}, {found.passes} passes")
     return ClusterBalance(
-        **answer(found, held, solver, tol, cost),
+        ids=network.ids,
+        synapses=network.nnz,
         network=network.detached(),
         bytes_per_pass=passes.bytes_moved / passes.count,
+        **columns_of(found, held, cost, tol, solver.name),
     )

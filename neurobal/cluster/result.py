@@ -10,8 +10,8 @@ import numpy as np
 
 from neurobal.certificate import TOLERANCE, Certificate
 from neurobal.cluster.installed import needed
+from neurobal.cluster.synapses import SynapsesOnCluster
 from neurobal.cluster.tables import Numbering, band_of, weights_of
-from neurobal.errors import InvalidInputError
 from neurobal.large.checks import Check
 from neurobal.large.passes import Parts, merged
 from neurobal.large.result import LargeBalance, certificate
@@ -34,7 +34,7 @@ class ClusterBalance(LargeBalance):
         The network that was balanced, as it was.
     """
 
-    network: Any
+    network: SynapsesOnCluster
     bytes_per_pass: float
 
     @cached_property
@@ -57,13 +57,8 @@ class ClusterBalance(LargeBalance):
         tolerance = TOLERANCE[weights_of(meta).dtype]
         return certificate(deviation, wrong, exact, self.scale, self.network.stored_ids, tolerance)
 
-    def write(self, folder: Any, report: Any = None) -> Any:
-        """Not for dataframes: see ``weights``."""
-        raise InvalidInputError(f"write: a Dask dataframe is written by Dask: result.weights.to_parquet({folder!r}).")
-
-    @property
-    def _place(self) -> str:
-        return f"in {self.network.table.npartitions:,} partitions ({self.bytes_per_pass / 1e6:.3g} MB sent a pass)"
+    def _where(self) -> str:
+        return f" in {self.network.table.npartitions:,} partitions ({self.bytes_per_pass / 1e6:.3g} MB sent a pass)"
 
 
 def checked(partition: Any, names: Numbering, log_scale: Array) -> Parts:

@@ -23,7 +23,7 @@ from neurobal.cluster.tables import (
 )
 from neurobal.disk.ids import where
 from neurobal.errors import InvalidInputError
-from neurobal.large.files import cuts
+from neurobal.stores import bands
 
 Array: TypeAlias = np.ndarray
 
@@ -88,7 +88,7 @@ class SynapsesOnCluster:
     def cuts(self, workers: int) -> list[tuple[int, int]]:
         """First and last (exclusive) rows of the blocks."""
         entries = min(max(FEWEST, self.size), -(-self.nnz // (PER_WORKER * workers)))
-        return cuts(self.start, max(entries, -(-self.nnz // MOST), 1))
+        return bands.cuts(self.start, max(entries, -(-self.nnz // MOST), 1))
 
     def blocks(self, bounds: list[tuple[int, int]], homes: list[str]) -> list[Any]:
         """Recipes of the blocks between these rows, each to be made on its home, or elsewhere if that is gone."""

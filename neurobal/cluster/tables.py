@@ -170,7 +170,7 @@ def rescaled_partition(partition: Any, scales: Scales) -> Any:
         ends = [_plain(partition[column].iloc[row]) for column in ("pre", "post")]
         raise InvalidInputError(
             f"The edge from {ends[0]!r} to {ends[1]!r} has weight {old[row]:g} and would get one that {new.dtype} "
-            f"cannot hold (it becomes {new[row]:g}). Pin neurons with extreme scales, or give weights in double precision."
+            f"cannot hold (it becomes {new[row]:g}). Pin neurons with extreme scales, or give weights of type float64."
         )
     return partition.assign(weight=new)
 

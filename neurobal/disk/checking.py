@@ -155,7 +155,8 @@ def _check_order(
         at = int(falls[np.argmin(begins)])
         post, sender = _name(ids, _post(start, at)), _name(ids, int(pre[at - first]))
         rule = "rise in each row" if header.added_up else "never fall in a row"
-        raise damaged(path, f"presynaptic neurons {rule}, but not at synapse {at:,}, from neuron {sender} to {post}")
+        place = f"synapse {at:,}, from neuron {sender} to {post} (if it is not {START} that is wrong about rows)"
+        raise damaged(path, f"presynaptic neurons {rule}, but not at {place}")
 
 
 def _post(start: Array, synapse: int) -> int:

@@ -16,10 +16,13 @@ from neurobal.disk import checking
 from neurobal.disk.bands import bands
 from neurobal.disk.header import PRE, START, WEIGHTS, Header, dtype_of, read_header
 from neurobal.disk.ids import sorted_order, where
+from neurobal.disk.tables import write_parquet
 from neurobal.errors import InvalidInputError
 from neurobal.progress import Progress, Report
 
 Array: TypeAlias = np.ndarray
+
+ROWS = 2**20  # of a table that are written together
 
 
 def on_disk(folder: str | os.PathLike[str], *, report: Report = None) -> SynapsesOnDisk:
@@ -145,6 +148,43 @@ class SynapsesOnDisk:
         at least: a row with more synapses than that is a band of its own.
         """
         return bands(self.start, entries)
+
+    def to_parquet(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        pre: str = "pre",
+        post: str = "post",
+        weight: str = "weight",
+        report: Report = None,
+    ) -> None:
+        """Write all synapses as a Parquet table with one row a synapse, in the order of `start` and `pre`.
+
+        Parameters
+        ----------
+        path
+            The file, which must not exist; it is there only when all is written.
+        pre, post, weight
+            Names of the columns: ids of the presynaptic and the postsynaptic neuron, and the weight.
+        report
+            None, ``'text'``, ``'stderr'``, ``'bar'`` or a function: how to tell the progress.
+
+        Raises
+        ------
+        InvalidInputError
+            There is such a file already, or no pyarrow: ``pip install "neurobal[table]"``.
+        """
+        progress = Progress(report, f"writing {Path(path).name}")
+
+        def blocks() -> Iterator[tuple[Array, Array, Array]]:
+            for first, last in self.bands(ROWS) if self.nnz else [(0, 0)]:
+                begin, end = self.start[first], self.start[last]
+                received = np.repeat(np.arange(first, last), np.diff(self.start[first : last + 1]))
+                yield self.ids[received], self.ids[self.pre[begin:end]], self.weight[begin:end]
+                progress.update(int(end) / max(self.nnz, 1))
+
+        write_parquet(Path(path), blocks(), (post, pre, weight))
+        progress.done(f"{self.nnz:,} synapses")
 
     def matrix(self) -> sparse.csr_array:
         """The network in memory, as a (post, pre) matrix; what several synapses between two neurons are stays several.

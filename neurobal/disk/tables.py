@@ -1,4 +1,4 @@
-"""Edges from tables in files: Parquet, Feather (Arrow) and CSV, in blocks. The only module that imports pyarrow."""
+"""Edges from tables in files, Parquet, Feather (Arrow) and CSV, and to Parquet, in blocks. Only here is pyarrow."""
 
 from __future__ import annotations
 
@@ -96,11 +96,49 @@ def is_table(edges: Any) -> bool:
     return isinstance(edges, (list, tuple)) and bool(edges) and all(isinstance(e, (str, os.PathLike)) for e in edges)
 
 
+def write_parquet(path: Path, blocks: Iterable[tuple[Array, Array, Array]], columns: tuple[str, str, str]) -> None:
+    """Write edges, in blocks of ids of post, ids of pre and weights, as a table that is there only when all is written.
+
+    Parameters
+    ----------
+    path
+        The file, which must not exist.
+    blocks
+        At least one, which may be empty.
+    columns
+        Names of the columns for post, pre and weight.
+
+    Raises
+    ------
+    InvalidInputError
+        There is such a file already.
+    """
+    pa = _pyarrow()
+    from pyarrow import parquet
+
+    if path.exists():
+        raise InvalidInputError(f"{str(path)!r} exists already. Give another name, or delete it.")
+    unfinished = path.with_name(path.name + ".unfinished")
+    writer = None
+    try:
+        for block in blocks:
+            table = pa.table(dict(zip(columns, block, strict=True)))
+            writer = writer or parquet.ParquetWriter(unfinished, table.schema)
+            writer.write_table(table)
+        assert writer is not None
+        writer.close()
+        os.replace(unfinished, path)
+    finally:
+        if writer is not None:
+            writer.close()
+        unfinished.unlink(missing_ok=True)
+
+
 def _pyarrow() -> Any:
     try:
         import pyarrow
     except ImportError:
-        raise InvalidInputError('edges: tables are read by pyarrow: pip install "neurobal[table]".') from None
+        raise InvalidInputError('Tables are read and written by pyarrow: pip install "neurobal[table]".') from None
     return pyarrow
 
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from neurobal.cost import Cost
 from neurobal.errors import InvalidInputError, UnbalanceableError
+from neurobal.large.checkpoint import Checkpoint, Reached
 from neurobal.large.components import SMALL
-from neurobal.large.passes import Passes
+from neurobal.large.passes import Passes, TooLarge
 from neurobal.large.problem import Setting, Unsettled, formulated, powers_of
 from neurobal.potential import Imbalance, log_balance
 from neurobal.problem import Problem
@@ -41,15 +42,30 @@ class Solved:
 
 
 class Watch(Monitor):
-    """A `Monitor` that also tells how far a pass is."""
+    """A `Monitor` that also tells how far a pass is, and keeps what was reached in a `Checkpoint`."""
 
-    def __init__(self, progress: Progress, tol: float) -> None:
-        super().__init__(progress, tol)
-        self._shown, self._now = progress, ""
+    def __init__(self, progress: Progress, tol: float, checkpoint: Checkpoint | None = None) -> None:
+        checkpoint = checkpoint or Checkpoint(None, {})
+        self._reached = checkpoint.read()
+        super().__init__(progress, tol, None if self._reached is None else self._reached.h)
+        self._shown, self._now, self._checkpoint = progress, "", checkpoint
+        self.begin_again()
 
-    def record(self, cost: float, imbalance: Imbalance) -> None:
+    def begin_again(self) -> None:
+        super().begin_again()
+        self._known = self._reached is not None  # the start is what was recorded last
+        if self._reached is not None:
+            self.cost += self._reached.cost
+            self.imbalance += self._reached.imbalance
+
+    def record(self, cost: float, imbalance: Imbalance, h: Array | None = None) -> None:
         self._now = f", imbalance {imbalance.total:.1e}"
-        super().record(cost, imbalance)
+        if self._known:
+            self._known = False
+            return
+        super().record(cost, imbalance, h)
+        if h is not None:
+            self._checkpoint.keep(Reached(h, self.cost, self.imbalance))
 
     def tell(self, count: int, done: float) -> None:
         """Pass number ``count`` is ``done`` to this share."""
@@ -106,7 +122,7 @@ def solve(
     setting = formulated(passes, powers, pinned, small)
     _check(setting, pinned, strict, name)
     solution = _solution(setting.problem, tol, max_iter, monitor)
-    h = centred(setting.problem, solution.h)
+    h = setting.problem.centred(solution.h)
     return Solved(
         solution=solution,
         log_scale=h,
@@ -123,7 +139,13 @@ def solve(
 
 def _solution(problem: Problem, tol: float, max_iter: int | None, monitor: Monitor) -> Solution:
     try:
-        return Newton().solve(problem, tol, max_iter, monitor)
+        try:
+            return Newton().solve(problem, tol, max_iter, monitor)
+        except TooLarge:
+            # Groups of neurons are coupled to too many others for a coarse correction: anew, without one.
+            problem.symmetric = False
+            monitor.begin_again()
+            return Newton().solve(problem, tol, max_iter, monitor)
     except Unsettled as unsettled:
         imbalance = log_balance(problem, unsettled.h).imbalance
         status = (
@@ -134,14 +156,6 @@ def _solution(problem: Problem, tol: float, max_iter: int | None, monitor: Monit
         return Solution(
             unsettled.h, imbalance.within(tol), status, len(monitor.cost) - 1, 0, imbalance
         )  # passes are counted elsewhere
-
-
-def centred(problem: Problem, h: Array) -> Array:
-    """Geometric mean 1 of λ over the nodes of each component that a common shift does not change."""
-    members = problem.shiftable()
-    count = np.bincount(problem.labels[members], minlength=problem.n_components)
-    total = np.bincount(problem.labels[members], h[members], minlength=problem.n_components)
-    return np.where(members, h - (total / np.maximum(count, 1))[problem.labels], h)
 
 
 def _check(setting: Setting, pinned: Array, strict: bool, name: Name) -> None:

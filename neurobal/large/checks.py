@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from neurobal.large.passes import Combined, Parts, RowBand, Rows, Work, Worst, total
+from neurobal.large.passes import Arrays, Combined, Parts, RowBand, Rows, Work, Worst, total
 from neurobal.logarithms import rescaled
 
 Array: TypeAlias = np.ndarray
 
 SAMPLE = 1000  # synapses that are looked at first: most scales are no powers of two, and one of them shows it
-
-
-class Network(Protocol):
-    """The other network of a comparison: its arrays. What is sent elsewhere refers to its files."""
-
-    @property
-    def start(self) -> Array: ...
-    @property
-    def pre(self) -> Array: ...
-    @property
-    def weight(self) -> Array: ...
 
 
 def rescaled_weights(band: RowBand, log_scale: Array) -> Array:
@@ -42,7 +31,7 @@ class Check(Work):
     """
 
     h: Array
-    after: Network | None = None
+    after: Arrays | None = None
 
     def on(self, band: RowBand) -> Parts:
         if self.after is None:
@@ -80,7 +69,7 @@ class Deviating(Work):
     """
 
     h: Array
-    after: Network
+    after: Arrays
     tolerance: float
     most: int = 100
 
@@ -99,7 +88,7 @@ class Gradient(Work):
     """Sums of the deviations of synapses, by row and by column; infinite ones do not count."""
 
     h: Array
-    after: Network
+    after: Arrays
 
     def on(self, band: RowBand) -> Parts:
         new = counterpart(band, self.after)
@@ -132,7 +121,7 @@ def deviations(band: RowBand, new: Array, h: Array) -> Array:
     return gap
 
 
-def counterpart(band: RowBand, after: Network) -> Array | int:
+def counterpart(band: RowBand, after: Arrays) -> Array | int:
     """The weights of the same synapses in another network; if these are others, the first row that differs, from 0 on.
 
     Rows before the band must be the same.

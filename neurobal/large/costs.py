@@ -38,13 +38,14 @@ class PowerCosts:
         if self.shift is not None:
             logs = self.logs(band)
             return np.exp(logs, out=logs)
-        values = np.abs(band.weight, dtype=np.float64)
-        if self.log_unit:
-            values *= math.exp(-self.log_unit / self.power)
-        if self.power == 2:
-            values *= values
-        elif self.power != 1:
-            values **= self.power
+        if self.power == 2 and not self.log_unit:
+            values: Array = np.multiply(band.weight, band.weight, dtype=np.float64)
+        else:
+            values = np.abs(band.weight, dtype=np.float64)
+            if self.log_unit:
+                values *= math.exp(-self.log_unit / self.power)
+            if self.power != 1:
+                values **= self.power
         self._leave_out(band, values, 0.0)
         return values
 

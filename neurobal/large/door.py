@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import zlib
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
@@ -10,9 +13,11 @@ import numpy as np
 from neurobal.cost import Cost
 from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError, NeurobalError
-from neurobal.large.balancing import Solved, Watch, solve
+from neurobal.large.balancing import Watch, solve
+from neurobal.large.checkpoint import Checkpoint
 from neurobal.large.files import OnFiles
-from neurobal.large.result import LargeBalance, LeftOut
+from neurobal.large.problem import powers_of
+from neurobal.large.result import BalanceOnDisk, columns_of
 from neurobal.progress import Progress, Report
 from neurobal.solvers import Newton, Solver
 
@@ -31,8 +36,9 @@ def balance_on_disk(
     max_iter: int | None,
     strict: bool,
     report: Report,
+    checkpoint: str | os.PathLike[str] | None,
     others: Mapping[str, Any],
-) -> LargeBalance:
+) -> BalanceOnDisk:
     """`neurobal.balance` of a network on disk. ``others``: options that only networks in memory know, if given."""
     for option, value in others.items():
         if value is not None and value is not False:
@@ -40,8 +46,10 @@ def balance_on_disk(
     if not isinstance(solver, Newton):
         raise InvalidInputError(f"method: {solver.name!r} is {LOAD}. On disk there is 'newton'.")
     held = pinned_mask(network, pinned)
+    header = asdict(network.header)
+    state = Checkpoint(checkpoint, {"network": header, "powers": [*powers_of(cost).items()], "pinned": _sum_of(held)})
     progress = Progress(report, f"balancing {network.size:,} neurons, {network.nnz:,} synapses on disk")
-    monitor = Watch(progress, tol)
+    monitor = Watch(progress, tol, state)
     passes = OnFiles(network)
     passes.tell = monitor.tell
     names = network.stored_ids
@@ -50,38 +58,15 @@ def balance_on_disk(
         return f"neuron {neuron if names is None else repr(names[neuron].item())}"
 
     found = solve(passes, cost, held, tol=tol, max_iter=max_iter, monitor=monitor, strict=strict, name=name)
+    if found.solution.balanced:
+        state.end()
     progress.done(f"imbalance {found.solution.imbalance.total:.1e}, {found.passes} passes")
-    return LargeBalance(**answer(found, held, solver, tol, cost), network=network)
+    columns = columns_of(found, held, cost, tol, solver.name)
+    return BalanceOnDisk(ids=network.ids, synapses=network.nnz, network=network, **columns)
 
 
-def answer(found: Solved, held: Array, solver: Solver, tol: float, cost: Cost | Mapping[str, Cost]) -> dict[str, Any]:
-    """What a `LargeBalance` tells, but for the network."""
-    solution = found.solution
-    return {
-        "success": solution.balanced,
-        "status": solution.status,
-        "message": _message(solution.balanced, solution.status, solution.imbalance.total, tol),
-        "method": solver.name,
-        "iterations": solution.iterations,
-        "evaluations": found.passes,
-        "cost_before": found.cost_before,
-        "cost": found.cost,
-        "imbalance_before": found.imbalance_before,
-        "imbalance": solution.imbalance.total,
-        "worst_unit": solution.imbalance.worst_unit,
-        "excluded": (LeftOut(found.left_out, found.present),) if found.left_out else (),
-        "log_scale": found.log_scale,
-        "pinned": held,
-        "left_out": (found.components < 0) & ~held,
-        "history": found.history,
-        "cost_function": cost,
-    }
-
-
-def _message(balanced: bool, status: str, imbalance: float, tol: float) -> str:
-    if balanced:
-        return f"Incoming and outgoing cost are balanced to {tol:g}."
-    return f"Not balanced to {tol:g}: imbalance {imbalance:.2e}. {status}"
+def _sum_of(mask: Array) -> int:
+    return zlib.crc32(np.packbits(mask).data)
 
 
 class Named(Protocol):

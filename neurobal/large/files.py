@@ -9,12 +9,13 @@ from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from neurobal.errors import InvalidFileError
-from neurobal.large.passes import Parts, RowBand, Work, merged
+from neurobal.large.passes import Arrays, Parts, RowBand, Work, merged
+from neurobal.stores import bands
 
 Array: TypeAlias = np.ndarray
 # The number of the pass, and the share of it that is done.
@@ -26,17 +27,6 @@ FEWEST = 1_000_000  # synapses of a band
 # A band's product with its transpose makes a vector of all neurons: it has so many synapses a neuron that this fades.
 PER_NEURON = 1.0
 CACHED = 16  # silent synapses are remembered where they are fewer than one in so many
-
-
-class Arrays(Protocol):
-    """What is asked of a network: arrays, in memory or mapped. Neuron k receives ``start[k]`` to ``start[k + 1]``."""
-
-    @property
-    def start(self) -> Array: ...
-    @property
-    def pre(self) -> Array: ...
-    @property
-    def weight(self) -> Array: ...
 
 
 class OnFiles:
@@ -57,7 +47,7 @@ class OnFiles:
         self.size, self.synapses = int(network.start.size - 1), int(network.pre.size)
         self.count = 0
         self.tell: Tell = lambda count, done: None
-        self._cuts = cuts(network.start, entries or max(FEWEST, int(PER_NEURON * self.size)))
+        self._cuts = bands.cuts(network.start, entries or max(FEWEST, int(PER_NEURON * self.size)))
         self._threads = max(1, min(threads, len(self._cuts)))
         self._silent: dict[int, Array] = {}
         self._done, self._lock = 0, Lock()
@@ -125,14 +115,6 @@ class OnFiles:
         marks = np.linspace(0, self.synapses, self._threads + 1)[1:-1]
         edges = np.unique(np.concatenate([[0], np.searchsorted(ends, marks) + 1, [ends.size]]))
         return [range(a, b) for a, b in pairwise(edges.tolist())]
-
-
-def cuts(start: Array, entries: int) -> list[tuple[int, int]]:
-    """First and last (exclusive) rows of bands with about ``entries`` synapses each, at least one row."""
-    rows, synapses = start.size - 1, int(start[-1])
-    marks = np.searchsorted(start, np.arange(entries, synapses - entries // 2, entries), side="left")
-    edges = np.unique(np.concatenate([[0], marks, [rows]])).tolist()
-    return list(pairwise(edges))
 
 
 def check_sizes(network: Arrays) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from neurobal.fitting import along_forest, centred
-from neurobal.large.checks import Network, counterpart, log_ratio
-from neurobal.large.passes import Part, Parts, RowBand, Work
+from neurobal.fitting import along_forest, centred, depths
+from neurobal.large.checks import counterpart, log_ratio
+from neurobal.large.passes import Arrays, Part, Parts, RowBand, Work
 
 Array: TypeAlias = np.ndarray
 
@@ -56,7 +56,7 @@ class Span(Work):
     """A spanning `Forest` of the synapses that are not 0 in two networks, with ``y = log|after / before|``."""
 
     number: Array  # (n,): the node of each neuron; all pinned ones are the node n
-    after: Network
+    after: Arrays
 
     @property
     def nodes(self) -> int:
@@ -117,12 +117,11 @@ def shared_edge(forest: tuple[Array, Array, Array], first: Array, second: Array,
     graph = sparse.csr_array((np.ones(post.size, dtype=np.int8), (post, pre)), shape=(nodes, nodes))
     root = int(first[0])
     order, parent = csgraph.breadth_first_order(graph, root, directed=False)
-    depth = np.full(nodes, -1, dtype=np.int32)
-    depth[root] = 0
-    for node in order[1:]:
-        depth[node] = depth[parent[node]] + 1
-    if np.any(depth[first] < 0) or np.any(depth[second] < 0):
-        return None  # not in one tree
+    in_tree = np.zeros(nodes, dtype=bool)
+    in_tree[order] = True
+    if not (in_tree[first].all() and in_tree[second].all()):
+        return None
+    depth = depths(parent, root)
     passed = np.zeros(nodes, dtype=np.int32)
     one, other = first.copy(), second.copy()
     while np.any(apart := one != other):

@@ -16,6 +16,8 @@ from typing import Any, Protocol, Self, TypeAlias
 import numpy as np
 from scipy import sparse
 
+from neurobal.stores import bands
+
 Array: TypeAlias = np.ndarray
 
 
@@ -69,7 +71,7 @@ class RowBand:
 
     def matrix(self, values: Array) -> sparse.csr_array:
         """Values, one a synapse, as a matrix (rows, size)."""
-        return sparse.csr_array((values, self.pre, self.indptr), shape=(self.counts.size, self.size))
+        return bands.csr(values, self.pre, self.indptr, self.size)
 
     def of_rows(self, ufunc: np.ufunc, values: Array, empty: Any) -> Array:
         """``ufunc`` reduced over the synapses of each row; ``empty`` where there is none."""
@@ -126,18 +128,26 @@ class Combined(Part):
         return Combined(self.ufunc, self.ufunc(self.values, other.values, out=out))
 
 
+class TooLarge(Exception):
+    """A part of an answer does not fit in memory."""
+
+
 @dataclass(frozen=True, eq=False)
 class AddedMatrix(Part):
-    """A sparse matrix that is added up."""
+    """A sparse matrix that is added up. `TooLarge` is raised when it gets more entries than ``most``."""
 
     matrix: sparse.csr_array
+    most: int
 
     @property
     def value(self) -> sparse.csr_array:
         return self.matrix
 
     def merged(self, other: AddedMatrix) -> AddedMatrix:
-        return AddedMatrix(self.matrix + other.matrix)
+        added = self.matrix + other.matrix
+        if added.nnz > self.most:
+            raise TooLarge(f"A matrix has more than {self.most:,} entries.")
+        return AddedMatrix(added, self.most)
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,6 +218,17 @@ class Work(ABC):
     def over(self, bands: Iterable[RowBand]) -> Parts:
         """The answer on bands that follow each other, at least one; they are looked at one at a time."""
         return reduce(merged, map(self.on, bands))
+
+
+class Arrays(Protocol):
+    """A network as arrays, in memory or mapped: neuron k receives the synapses ``start[k]`` to ``start[k + 1]``."""
+
+    @property
+    def start(self) -> Array: ...
+    @property
+    def pre(self) -> Array: ...
+    @property
+    def weight(self) -> Array: ...
 
 
 class Passes(Protocol):

@@ -1,4 +1,4 @@
-"""`LargeBalance`: what `balance` found of a network on disk."""
+"""`LargeBalance`: what `balance` found by passes over a network, and `BalanceOnDisk`, which can be written to files."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from neurobal import notebook_html
 from neurobal.certificate import TOLERANCE, Certificate
 from neurobal.cost import Cost, formula
 from neurobal.disk import SynapsesOnDisk
+from neurobal.large.balancing import Solved
 from neurobal.large.checks import Check, ends
 from neurobal.large.files import OnFiles
 from neurobal.large.writing import write
@@ -41,9 +42,7 @@ class LeftOut:
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class LargeBalance:
-    """The answer of `balance` for a network on disk: scales by neuron, and what they do to costs.
-
-    Nothing is written until `write` is called, and then to a new folder.
+    """The answer of `balance` for a network that is larger than memory: scales by neuron, and what they do to costs.
 
     Attributes
     ----------
@@ -67,8 +66,9 @@ class LargeBalance:
         Neurons none of whose costs takes part in the balance.
     history : recarray
         ``history.cost`` and ``history.imbalance`` per iteration, the start first.
-    network : SynapsesOnDisk
-        The network that was balanced, as it was.
+    synapses : int
+    cost_function : Cost
+        What was asked for.
     """
 
     success: bool
@@ -83,22 +83,73 @@ class LargeBalance:
     imbalance: float
     worst_unit: float
     excluded: tuple[LeftOut, ...]
+    ids: Array
     log_scale: Array
     pinned: Array
     left_out: Array
     history: np.recarray
-    network: SynapsesOnDisk
+    synapses: int
     cost_function: Cost | Mapping[str, Cost]
-
-    @property
-    def ids(self) -> Array:
-        """What the neurons are called."""
-        return self.network.ids
 
     @cached_property
     def scale(self) -> Array:
         """λ of each neuron: what multiplies the weights that come in."""
         return np.exp(self.log_scale)
+
+    def table(self) -> dict[str, Array]:
+        """Columns with one entry a neuron: ``pandas.DataFrame(result.table())``.
+
+        ``id``, ``scale`` (λ), ``pinned``, ``left_out``.
+        """
+        return {"id": self.ids, "scale": self.scale, "pinned": self.pinned, "left_out": self.left_out}
+
+    def __repr__(self) -> str:
+        title, numbers, notes = self._parts()
+        lines = [title, f"{'':12}{'before':>12}{'after':>12}"]
+        for name, before, after, remark in numbers:
+            lines.append(f"{name:12}{before:>12}{after:>12}  {remark}".rstrip())
+        return "\n".join([*lines, *notes])
+
+    def _repr_html_(self) -> str:
+        title, numbers, notes = self._parts()
+        table = notebook_html.table(("", "before", "after", ""), numbers)
+        return notebook_html.heading(title) + table + notebook_html.notes(notes)
+
+    def _where(self) -> str:
+        """Where the synapses are, as a part of a sentence."""
+        return ""
+
+    def _parts(self) -> tuple[str, list[tuple[str, str, str, str]], list[str]]:
+        state = "balanced" if self.success else "NOT balanced"
+        title = f"LargeBalance: {state} ({self.method}, {self.iterations} iterations, {self.evaluations} passes)"
+        fall = f"({self.cost / self.cost_before - 1:+.1%}) " if self.cost_before > 0 else ""
+        numbers = [
+            ("cost", f"{self.cost_before:.5g}", f"{self.cost:.5g}", f"{fall}{formula(self.cost_function)}"),
+            ("imbalance", f"{self.imbalance_before:.2g}", f"{self.imbalance:.2g}", ""),
+        ]
+        held = int(np.count_nonzero(self.pinned))
+        low, high = np.exp(self.log_scale.min(initial=0.0)), np.exp(self.log_scale.max(initial=0.0))
+        notes = [
+            f"{self.log_scale.size:,} neurons ({held:,} pinned), {self.synapses:,} synapses{self._where()}; "
+            f"λ from {low:.3g} to {high:.3g}"
+        ]
+        notes += [f"left out: {excluded}" for excluded in self.excluded]
+        notes += [LEFT_OUT] if self.excluded else []
+        notes += [] if self.success else [self.message]
+        return title, numbers, notes
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class BalanceOnDisk(LargeBalance):
+    """The `LargeBalance` of a network on disk. Nothing is written until `write` is called, and then to a new folder.
+
+    Attributes
+    ----------
+    network : SynapsesOnDisk
+        The network that was balanced, as it was.
+    """
+
+    network: SynapsesOnDisk
 
     @cached_property
     def certificate(self) -> Certificate:
@@ -136,49 +187,37 @@ class LargeBalance:
         """
         return write(self.network, self.log_scale, folder, report)
 
-    def table(self) -> dict[str, Array]:
-        """Columns with one entry a neuron: ``pandas.DataFrame(result.table())``.
+    def _where(self) -> str:
+        return f" in {str(self.network.folder)!r}"
 
-        ``id``, ``scale`` (λ), ``pinned``, ``left_out``.
-        """
-        return {"id": self.ids, "scale": self.scale, "pinned": self.pinned, "left_out": self.left_out}
 
-    @property
-    def _place(self) -> str:
-        return f"in {str(self.network.folder)!r}"
-
-    def __repr__(self) -> str:
-        title, numbers, notes = self._parts()
-        lines = [title, f"{'':12}{'before':>12}{'after':>12}"]
-        for name, before, after, remark in numbers:
-            lines.append(f"{name:12}{before:>12}{after:>12}  {remark}".rstrip())
-        return "\n".join([*lines, *notes])
-
-    def _repr_html_(self) -> str:
-        title, numbers, notes = self._parts()
-        table = notebook_html.table(("", "before", "after", ""), numbers)
-        return notebook_html.heading(title) + table + notebook_html.notes(notes)
-
-    def _parts(self) -> tuple[str, list[tuple[str, str, str, str]], list[str]]:
-        state = "balanced" if self.success else "NOT balanced"
-        title = (
-            f"{type(self).__name__}: {state} ({self.method}, {self.iterations} iterations, {self.evaluations} passes)"
-        )
-        fall = f"({self.cost / self.cost_before - 1:+.1%}) " if self.cost_before > 0 else ""
-        numbers = [
-            ("cost", f"{self.cost_before:.5g}", f"{self.cost:.5g}", f"{fall}{formula(self.cost_function)}"),
-            ("imbalance", f"{self.imbalance_before:.2g}", f"{self.imbalance:.2g}", ""),
-        ]
-        held = int(np.count_nonzero(self.pinned))
-        low, high = np.exp(self.log_scale.min(initial=0.0)), np.exp(self.log_scale.max(initial=0.0))
-        notes = [
-            f"{self.network.size:,} neurons ({held:,} pinned), {self.network.nnz:,} synapses {self._place}; "
-            f"λ from {low:.3g} to {high:.3g}"
-        ]
-        notes += [f"left out: {excluded}" for excluded in self.excluded]
-        notes += [LEFT_OUT] if self.excluded else []
-        notes += [] if self.success else [self.message]
-        return title, numbers, notes
+def columns_of(
+    found: Solved, pinned: Array, cost: Cost | Mapping[str, Cost], tol: float, method: str = "newton"
+) -> dict[str, Any]:
+    """The fields of a `LargeBalance`, all but those that say which network it was: ``ids`` and ``synapses``."""
+    solution, imbalance = found.solution, found.solution.imbalance
+    message = f"Incoming and outgoing cost are balanced to {tol:g}."
+    if not solution.balanced:
+        message = f"Not balanced to {tol:g}: imbalance {imbalance.total:.2e}. {solution.status}"
+    return {
+        "success": solution.balanced,
+        "status": solution.status,
+        "message": message,
+        "method": method,
+        "iterations": solution.iterations,
+        "evaluations": found.passes,
+        "cost_before": found.cost_before,
+        "cost": found.cost,
+        "imbalance_before": found.imbalance_before,
+        "imbalance": imbalance.total,
+        "worst_unit": imbalance.worst_unit,
+        "excluded": (LeftOut(found.left_out, found.present),) if found.left_out else (),
+        "log_scale": found.log_scale,
+        "pinned": pinned,
+        "left_out": (found.components < 0) & ~pinned,
+        "history": found.history,
+        "cost_function": cost,
+    }
 
 
 def certificate(

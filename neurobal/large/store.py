@@ -19,6 +19,8 @@ from neurobal.stores.protocol import Choice, Shift
 
 Array: TypeAlias = np.ndarray
 
+MOST_COUPLINGS = 50_000_000  # between groups of neurons: 600 MB
+NEAR = 30.0  # of a log-cost: 13 decades from 1
 HIGHEST = 600.0  # of log|w|, beyond which a unit of weights is no ordinary number
 
 
@@ -86,7 +88,8 @@ class StreamedStore:
 
     def costs(self, shift: Shift, log_unit: Array | float) -> StreamedCosts:
         low, high = self._counted.low, self._counted.high
-        unit = self._power * high  # costs are formed in it: the largest is 1
+        # Costs are formed in this unit, in which the largest is 1, unless they are ordinary numbers as they are.
+        unit = self._power * high if self._power * max(abs(low), abs(high)) > NEAR else 0.0
         left = (0.0 if shift is None else shift[0]) + self._log_factor + unit - np.asarray(log_unit)
         right = 0.0 if shift is None else shift[1]
         everybody = bool(self._inside.all())
@@ -150,7 +153,8 @@ class StreamedCosts:
         return couplings
 
     def grouped(self, left: Array, right: Array, groups: Array, count: int) -> sparse.csr_array:
-        (couplings,) = self._passes.run(Grouped(self._costs, left * self._left, right * self._right, groups, count))
+        work = Grouped(self._costs, left * self._left, right * self._right, groups, count, MOST_COUPLINGS)
+        (couplings,) = self._passes.run(work)
         return couplings
 
 

@@ -38,7 +38,7 @@ class Sums(Work):
 
     def on(self, band: RowBand) -> Parts:
         matrix = band.matrix(self.costs.of(band))
-        return Rows((matrix @ self.t,)), total(matrix.T @ self.s[band.rows])
+        return Rows((matrix @ self.t,)), total(bands.transposed(matrix) @ self.s[band.rows])
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +103,7 @@ class Grouped(Work):
     right: Array
     groups: Array
     count: int
+    most: int  # entries; more raise `TooLarge`
 
     @cached_property
     def _to_groups(self) -> sparse.csr_array:
@@ -110,7 +111,8 @@ class Grouped(Work):
 
     def on(self, band: RowBand) -> Parts:
         rows = bands.members(self.left[band.rows], self.groups[band.rows], self.count)
-        return (AddedMatrix(bands.grouped(band.matrix(self.costs.of(band)), rows, self._to_groups)),)
+        matrix = bands.grouped(band.matrix(self.costs.of(band)), rows, self._to_groups)
+        return (AddedMatrix(matrix, self.most),)
 
 
 @dataclass(frozen=True, eq=False)

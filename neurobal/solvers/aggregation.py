@@ -18,7 +18,7 @@ from neurobal.stores import bands
 
 Array: TypeAlias = np.ndarray
 
-NODES_PER_GROUP = 25
+NODES_PER_GROUP = 18
 FEWEST_GROUPS = 100
 COUPLINGS_PER_GROUP = 14  # above which a factorisation fills up; then larger groups are made, up to 4 times as large
 STALLED = 0.9  # a round that leaves more of the groups than this is the last one
@@ -55,11 +55,7 @@ def aggregates(potential: Potential, point: Point) -> Array:
 
 def _strong_couplings(potential: Potential, point: Point, degree: Array) -> sparse.csr_array:
     """The strong couplings of all blocks, added up in both directions."""
-    one_way = bands.added(
-        costs.strong(block.power**2 * block.a * block.b * s, t, degree, STRONG)
-        for (block, costs), (s, t) in zip(potential.costs, point.factors, strict=True)
-    ).astype(np.float32)
-    potential.evaluations += 1
+    one_way = potential.couplings(potential.coupling_factors(point), degree, STRONG).astype(np.float32)
     return (one_way + one_way.T.tocsr()).tocsr()
 
 
@@ -113,12 +109,9 @@ class CoarseCorrection:
     def update(self, point: Point, root: Array) -> None:
         """Form and factorise the coarse matrix at ``point``; ``root`` is D^½ there."""
         potential = self._potential
-        self._root = root
-        one_way = bands.added(
-            costs.grouped(block.power**2 * block.a * block.b * s, t, self._groups, self._count)
-            for (block, costs), (s, t) in zip(potential.costs, point.factors, strict=True)
-        )
-        potential.evaluations += 1
+        self._members = bands.members(root, self._groups, self._count)
+        self._sums = self._members.T
+        one_way = potential.couplings_between(potential.coupling_factors(point), self._groups, self._count)
         one_way.setdiag(0.0)
         couplings = one_way + one_way.T.tocsr()
         # Where a = b, row sums are the Hessian's diagonal between groups; the ground adds to it.
@@ -129,6 +122,6 @@ class CoarseCorrection:
 
     def __call__(self, residual: Array) -> Array:
         coarse = np.zeros(self._count)
-        sums = np.bincount(self._groups, self._root * residual, minlength=self._count)
-        coarse[self._kept] = self._factors.solve(sums[self._kept])
-        return self._root * coarse[self._groups]
+        coarse[self._kept] = self._factors.solve((self._sums @ residual)[self._kept])
+        correction: Array = self._members @ coarse
+        return correction

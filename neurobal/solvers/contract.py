@@ -49,15 +49,24 @@ class Solver(Protocol):
 
 
 class Monitor:
-    """Keeps the history of a solve (cost and imbalance per iteration) and shows its progress."""
+    """Keeps the history of a solve (cost and imbalance per iteration) and shows its progress.
 
-    def __init__(self, progress: Progress, tol: float) -> None:
+    ``start``: the log-scales at which `Newton` begins; None: zeros.
+    """
+
+    def __init__(self, progress: Progress, tol: float, start: Array | None = None) -> None:
+        self.start = start
         self.cost: list[float] = []
         self.imbalance: list[float] = []
         self._progress, self._tol = progress, tol
 
-    def record(self, cost: float, imbalance: Imbalance) -> None:
-        """One more iteration."""
+    def begin_again(self) -> None:
+        """Forget what was recorded."""
+        self.cost.clear()
+        self.imbalance.clear()
+
+    def record(self, cost: float, imbalance: Imbalance, h: Array | None = None) -> None:
+        """One more iteration, which has come to ``h``."""
         self.cost.append(cost)
         self.imbalance.append(imbalance.total)
         start, now = self.imbalance[0], max(imbalance.total, self._tol)

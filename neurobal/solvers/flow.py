@@ -73,8 +73,5 @@ class Flow:
 
 def _hessian(potential: Potential, point: Point) -> sparse.csc_array:
     """``Aᵀ diag(c) A``: for a = b = 1 and one power p² times the Laplacian of the symmetrised costs."""
-    hessian = sparse.diags_array(point.curvature).tocsr()
-    for (block, costs), (s, t) in zip(potential.costs, point.factors, strict=True):
-        coupling = costs.couplings(block.power**2 * block.a * block.b * s, t)
-        hessian = hessian - coupling - coupling.T
-    return hessian.tocsc()
+    one_way = potential.couplings(potential.coupling_factors(point), np.ones(point.h.size), 0.0)
+    return (sparse.diags_array(point.curvature) - one_way - one_way.T).tocsc()

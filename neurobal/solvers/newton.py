@@ -24,7 +24,7 @@ Array: TypeAlias = np.ndarray
 
 DEFAULT_STEPS = 100
 WARM_STEPS = 8
-LARGEST_STEP = 4.0  # of one Newton step, in units of the largest exponent
+LARGEST_STEP = 8.0  # of one Newton step, in units of the largest exponent
 COARSE_PAYS = 60  # a coarse correction is worth while where more iterations than that are left to go
 MAX_LAYERS = 40  # of weak nodes, each far below the last; where they run away there is no end to them
 FAINT = 1e-7  # share of a component's cost below which a node is balanced by itself, at the end
@@ -35,7 +35,7 @@ BLUR = 1e-13  # of the costs' mass: smaller differences of a cost are rounding
 MAX_HALVINGS = 40  # of a step, until no further descent is possible
 FORCING = 0.3  # a Newton system is solved to this share of the imbalance at most
 MAX_APPROACH = 300  # Osborne steps in logarithms
-WATCH = 15  # conjugate-gradient iterations after which one asks, again and again, whether a coarse correction pays
+WATCH = 10  # conjugate-gradient iterations after which one asks, again and again, whether a coarse correction pays
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class Newton:
     def solve(self, problem: Problem, tol: float, max_iter: int | None, monitor: Monitor) -> Solution:
         """See `Solver.solve`. ``max_iter`` counts Newton steps (default 100)."""
         budget = DEFAULT_STEPS if max_iter is None else max_iter
-        h = np.zeros(problem.size)
+        h = np.zeros(problem.size) if monitor.start is None else monitor.start
         wide = problem.log_range() > WIDE
         if wide:
             logs = log_balance(problem, h)
-            monitor.record(capped_exp(logs.log_cost), logs.imbalance)
+            monitor.record(capped_exp(logs.log_cost), logs.imbalance, h)
             h = _approach(problem, h)
         h, iterations, evaluations, imbalance = _descend(problem, h, tol, budget, monitor)
         if wide or (imbalance.total <= tol and not imbalance.within(tol) and iterations < budget):
@@ -76,7 +76,7 @@ def _descend(
 
     def record() -> None:
         if monitor is not None:
-            monitor.record(potential.total_cost(point), imbalance)
+            monitor.record(potential.total_cost(point), imbalance, point.h)
 
     potential = Potential(problem, h)
     point = potential.at(h)
@@ -172,12 +172,11 @@ class _InnerSolver:
             min(FORCING, imbalance.total) * bound * _dot(residual, residual) ** 0.5,
             FORCING * min(self._tol, imbalance.total),
         ) / bound  # fmt: skip
-        factors = [(s / root, t / root) for s, t in point.factors]
-        diagonal = point.curvature / root**2  # 1, or 0 for nodes without costs
+        factors = [(s / root, t / root) for s, t in self._potential.coupling_factors(point)]
 
-        def product(v: Array) -> Array:
+        def product(v: Array) -> Array:  # of nodes without costs, too: they have no residual
             image = self._potential.coupled(factors, v)
-            return np.subtract(diagonal * v, image, out=image)
+            return np.subtract(v, image, out=image)
 
         search = _ConjugateGradients(residual)
         if self._coarse is not None and np.abs(point.h - self._coarse_at).max() * self._problem.slopes()[1] > STALE:
@@ -302,5 +301,5 @@ def _settle_weak_nodes(
         h = h.copy()
         h[nodes] += moved
         logs = log_balance(problem, h)
-        monitor.record(capped_exp(logs.log_cost), logs.imbalance)
+        monitor.record(capped_exp(logs.log_cost), logs.imbalance, h)
     return h, logs.imbalance, evaluations

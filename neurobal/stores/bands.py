@@ -7,6 +7,7 @@ arrays over them stay in the processor's cache, and bands are what threads, file
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
@@ -22,14 +23,28 @@ def cuts(indptr: Array, entries: int = SYNAPSES) -> list[tuple[int, int]]:
     rows = indptr.size - 1
     marks = np.searchsorted(indptr, np.arange(entries, int(indptr[-1]) - entries // 2, entries), side="left")
     edges = np.unique(np.concatenate([[0], marks, [rows]])).tolist()
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
+
+
+def csr(values: Array, columns: Array, indptr: Array, width: int) -> sparse.csr_array:
+    """A CSR matrix of these very arrays: SciPy's constructor copies parts of larger arrays."""
+    matrix = sparse.csr_array((indptr.size - 1, width), dtype=values.dtype)
+    matrix.data, matrix.indices, matrix.indptr = values, columns, indptr
+    return matrix
+
+
+def transposed(matrix: sparse.csr_array) -> sparse.csc_array:
+    """The transposed matrix, of the same arrays."""
+    other = sparse.csc_array(matrix.shape[::-1], dtype=matrix.dtype)
+    other.data, other.indices, other.indptr = matrix.data, matrix.indices, matrix.indptr
+    return other
 
 
 def band(matrix: sparse.csr_array, first: int, last: int) -> sparse.csr_array:
     """Rows ``first`` to ``last`` (exclusive) of a matrix, whose memory they share."""
     begin, end = matrix.indptr[first], matrix.indptr[last]
-    parts = (matrix.data[begin:end], matrix.indices[begin:end], matrix.indptr[first : last + 1] - begin)
-    return sparse.csr_array(parts, shape=(last - first, matrix.shape[1]))
+    indptr = matrix.indptr[first : last + 1] - begin
+    return csr(matrix.data[begin:end], matrix.indices[begin:end], indptr, matrix.shape[1])
 
 
 def bands(matrix: sparse.csr_array, entries: int = SYNAPSES) -> Iterator[tuple[slice, sparse.csr_array]]:
@@ -62,7 +77,8 @@ def strong(costs: sparse.csr_array, left: Array, right: Array, root: Array, shar
 
 def members(values: Array, groups: Array, count: int) -> sparse.csr_array:
     """The matrix that spreads values over groups: ``values[k]`` in row k and column ``groups[k]``."""
-    return sparse.csr_array((values, groups, np.arange(groups.size + 1)), shape=(groups.size, count))
+    ends = np.arange(groups.size + 1, dtype=np.int32)
+    return sparse.csr_array((values, groups.astype(np.int32, copy=False), ends), shape=(groups.size, count))
 
 
 def grouped(costs: sparse.csr_array, left: sparse.csr_array, right: sparse.csr_array) -> sparse.csr_array:
@@ -70,10 +86,6 @@ def grouped(costs: sparse.csr_array, left: sparse.csr_array, right: sparse.csr_a
     return (left.T.tocsr() @ (costs @ right)).tocsr()
 
 
-def added(parts: Iterable[sparse.csr_array]) -> sparse.csr_array:
-    """The sum of matrices, of which only the sum and one more are kept in memory."""
-    total: sparse.csr_array | None = None
-    for part in parts:
-        total = part if total is None else total + part
-    assert total is not None
-    return total
+def added(parts: Iterable[sparse.csr_array], size: int) -> sparse.csr_array:
+    """The sum of (size, size) matrices, of which only the sum and one more are kept in memory."""
+    return sum(parts, start=sparse.csr_array((size, size)))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +20,8 @@ Array: TypeAlias = np.ndarray
 
 THREADS = min(4, os.cpu_count() or 1)
 WORTH_THREADS = 1_000_000  # synapses below which a thread costs more than it saves
+FEW_LOST = 0.8  # share of synapses that remain from which on those left out cost less as zeros than a new matrix
+DENSE = 0.5  # share of all pairs of nodes that are connected from which on products with a dense array are faster
 
 
 @cache
@@ -29,13 +32,15 @@ def _pool() -> ThreadPoolExecutor:
 class InMemory:
     """A `SynapseStore` in CSR form, (post, pre).
 
-    The matrix holds costs in units of ``exp(log_unit)``, where 0 stands for no cost, or, if ``log_unit`` is None, the
-    logarithms of costs: slower, and without limits.
+    The matrix holds costs in units of ``exp(log_unit)``, where 0 stands for no cost (as of self-connections), or, if
+    ``log_unit`` is None, the logarithms of costs: slower, and without limits.
     """
 
-    def __init__(self, matrix: sparse.csr_array, log_unit: float | None = None) -> None:
+    def __init__(self, matrix: sparse.csr_array, log_unit: float | None = None, *, with_absent: bool = False) -> None:
+        """``with_absent``: zeros in the matrix stand between nodes that no cost may connect."""
         self._matrix = matrix
         self._log_unit = log_unit
+        self._with_absent = with_absent
 
     @classmethod
     def of_synapses(cls, post: Array, pre: Array, values: Array, size: int, log_unit: float | None = None) -> InMemory:
@@ -93,21 +98,31 @@ class InMemory:
         return InMemoryCosts(self._like(np.exp(numbers, out=numbers)))
 
     def extremes(self, left: Array, right: Array) -> tuple[float, float]:
-        sums = np.repeat(left, self._counts())
-        sums += right[self._matrix.indices]
-        return float(sums.min()), float(sums.max())
+        low, high = np.inf, -np.inf
+        for _, post, pre in self._in_bands():
+            sums = left[post] + right[pre]
+            low, high = min(low, float(sums.min(initial=np.inf))), max(high, float(sums.max(initial=-np.inf)))
+        return low, high
 
     def any(self, choice: Choice) -> bool:
-        return bool(np.any(choice(self._post(), self._matrix.indices)))
+        return any(bool(np.any(choice(post, pre))) for _, post, pre in self._in_bands())
 
     def filtered(self, choice: Choice) -> InMemory:
-        post, pre = self._post(), self._matrix.indices
-        keep = np.flatnonzero(choice(post, pre))
-        values = self._matrix.data[keep]
-        return InMemory.of_synapses(post[keep], pre[keep], values, self.size, self._log_unit)
+        keep = np.zeros(self._matrix.nnz, dtype=bool)
+        for entries, post, pre in self._in_bands():
+            keep[entries] = choice(post, pre)
+        if self._log_unit is not None and np.count_nonzero(keep) > FEW_LOST * keep.size:
+            return InMemory(self._like(self._matrix.data * keep), self._log_unit, with_absent=True)
+        kept = np.flatnonzero(keep)
+        post, pre, values = self._post()[kept], self._matrix.indices[kept], self._matrix.data[kept]
+        return InMemory.of_synapses(post, pre, values, self.size, self._log_unit)
 
     def structure(self) -> sparse.csr_array:
-        return self._matrix
+        if not self._with_absent:
+            return self._matrix
+        structure = self._matrix.copy()
+        structure.eliminate_zeros()
+        return structure
 
     def entries(self) -> tuple[Array, Array, Array]:
         post, pre, logs = self._post(), self._matrix.indices, self._logs()
@@ -115,6 +130,18 @@ class InMemory:
             there = np.flatnonzero(self._matrix.data)
             return post[there], pre[there], logs[there]
         return post, pre, logs
+
+    def _in_bands(self) -> Iterator[tuple[slice | Array, Array, Array]]:
+        """Band by band which entries of the matrix synapses are, their postsynaptic and their presynaptic nodes."""
+        indptr, indices = self._matrix.indptr, self._matrix.indices
+        for first, last in bands.cuts(indptr):
+            post = np.repeat(np.arange(first, last, dtype=np.int32), np.diff(indptr[first : last + 1]))
+            entries = slice(int(indptr[first]), int(indptr[last]))
+            if self._with_absent:
+                there = np.flatnonzero(self._matrix.data[entries])
+                yield there + entries.start, post[there], indices[entries][there]
+            else:
+                yield entries, post, indices[entries]
 
     def _counts(self) -> Array:
         return np.diff(self._matrix.indptr)
@@ -152,26 +179,35 @@ class InMemoryCosts:
         self._matrix = matrix
         self._left, self._right = left, right
         self._plain = bool(np.all(np.asarray(left) == 1) and np.all(np.asarray(right) == 1))
+        self._dense = matrix.toarray() if matrix.nnz > DENSE * matrix.shape[0] * matrix.shape[1] else None
+
+    @cached_property
+    def _bands(self) -> list[tuple[slice, sparse.csr_array, sparse.csc_array]]:
+        """A band of rows for each thread, and its transpose."""
+        matrix = self._matrix
         share = matrix.nnz // THREADS + 1 if matrix.nnz >= WORTH_THREADS else matrix.nnz + 1
-        # SciPy makes a new object at each `.T`: keep it.
-        self._bands = [(rows, band, band.T) for rows, band in bands.bands(matrix, share)]
+        return [(rows, band, bands.transposed(band)) for rows, band in bands.bands(matrix, share)]
 
     def sums(self, t: Array, s: Array) -> tuple[Array, Array]:
-        if not self._plain:
-            t, s = t * self._right, s * self._left
+        if self._plain:
+            return self._products(t, s)
+        received, sent = self._products(t * self._right, s * self._left)
+        received *= self._left
+        sent *= self._right
+        return received, sent
+
+    def _products(self, t: Array, s: Array) -> tuple[Array, Array]:
+        if self._dense is not None:
+            # Without BLAS: its threads wait for each other on a busy machine.
+            return np.einsum("ij,j->i", self._dense, t), np.einsum("ij,i->j", self._dense, s)
         if len(self._bands) == 1:
             _, matrix, transposed = self._bands[0]
-            received, sent = matrix @ t, transposed @ s
-        else:
-            parts = list(_pool().map(lambda part: (part[1] @ t, part[2] @ s[part[0]]), self._bands))
-            received = np.concatenate([part[0] for part in parts])
-            sent = parts[0][1]
-            for _, more in parts[1:]:
-                sent += more
-        if not self._plain:
-            received *= self._left
-            sent *= self._right
-        return received, sent
+            return matrix @ t, transposed @ s
+        parts = list(_pool().map(lambda part: (part[1] @ t, part[2] @ s[part[0]]), self._bands))
+        sent = parts[0][1]
+        for _, more in parts[1:]:
+            sent += more
+        return np.concatenate([part[0] for part in parts]), sent
 
     def strong(self, left: Array, right: Array, degree: Array, share: float) -> sparse.csr_array:
         left, right, root = left * self._left, right * self._right, np.sqrt(degree)
@@ -182,17 +218,12 @@ class InMemoryCosts:
     def grouped(self, left: Array, right: Array, groups: Array, count: int) -> sparse.csr_array:
         left, to_groups = left * self._left, bands.members(right * self._right, groups, count)
         return bands.added(
-            bands.grouped(band, bands.members(left[rows], groups[rows], count), to_groups)
-            for rows, band in bands.bands(self._matrix)
+            (
+                bands.grouped(band, bands.members(left[rows], groups[rows], count), to_groups)
+                for rows, band in bands.bands(self._matrix)
+            ),
+            count,
         )
-
-    def couplings(self, left: Array, right: Array) -> sparse.csr_array:
-        """``left[post] c right[pre]`` as a (post, pre) matrix."""
-        matrix = self._matrix
-        values = np.repeat(left * self._left, np.diff(matrix.indptr))
-        values *= matrix.data
-        values *= (right * self._right)[matrix.indices]
-        return sparse.csr_array((values, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _by_rows(post: Array, pre: Array, values: Array, size: int, *, logarithms: bool) -> sparse.csr_array:

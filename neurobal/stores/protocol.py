@@ -30,7 +30,8 @@ class ShiftedCosts(Protocol):
     def strong(self, left: Array, right: Array, degree: Array, share: float) -> sparse.csr_array:
         """Of the couplings ``x = left[post] c right[pre]``, a (post, pre) matrix, those that are strong for their row.
 
-        These are the ones whose ``x / √degree[pre]`` is at least ``share`` of the largest in the row.
+        These are the ones whose ``x / √degree[pre]`` is at least ``share`` of the largest in the row; all of them, if
+        that is 0.
         """
 
     def grouped(self, left: Array, right: Array, groups: Array, count: int) -> sparse.csr_array:

@@ -64,11 +64,6 @@ class Constraint:
     part: str
     statement: Statement | Pin
 
-    def __str__(self) -> str:
-        if isinstance(self.statement, Pin):
-            return f"{self.statement.owner}.{self.statement.name}: {self.statement.reason}"
-        return f"`{self.part}` in the {self.statement.place}: {self.statement.text}"
-
 
 @dataclass
 class System:
@@ -218,7 +213,7 @@ class Builder:
             return statement.expression
         for reference in statement.scope.values():
             form = self._variable(reference, side) if isinstance(reference, Variable) else INVARIANT
-            if isinstance(form, Form) and form:
+            if isinstance(form, Form):
                 self.system.inexact.append((form, f"`{statement.expression}` in {statement.text}"))
         return expanded
 
@@ -345,7 +340,7 @@ class Builder:
         )
         for factor in factors_with_powers(whole):
             value = silent.walk(factor)
-            if isinstance(value, Form) and value:
+            if isinstance(value, Form):
                 self.system.inexact.append((value, f"powers of `{source(factor)}` in {statement.text}"))
 
     def _opaque(self, statement: Statement, side: str) -> None:

@@ -62,7 +62,7 @@ def _count_terms(node: ast.AST) -> int:
 def _polynomial(node: ast.expr) -> Polynomial:
     value = number_of(node)
     if value is not None:
-        return {frozenset(): value} if value else {}
+        return {frozenset(): value}
     match node:
         case ast.UnaryOp(op=ast.USub()):
             return _scaled(_polynomial(node.operand), Fraction(-1))

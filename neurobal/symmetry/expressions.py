@@ -180,12 +180,12 @@ class Walker:
             case ast.Compare():
                 self._equal([node.left, *node.comparators], node)
                 return INVARIANT
-            case ast.Call(func=ast.Name()):
+            case ast.Call(func=ast.Name(), keywords=[]):
                 return self._call(node)
-        # Nothing else is valid model code: whatever it is, it must not depend on the scales.
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.expr):
-                self._invariant(child, node)
+        # Nothing else is valid model code: whatever it is, nothing that it mentions may depend on the scales.
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name):
+                self._invariant(part, node)
         return INVARIANT
 
     def _is_zero(self, node: ast.expr) -> bool:
@@ -233,9 +233,9 @@ class Walker:
                 return INVARIANT
             return base if exponent > 0 else inverse(base)
         named = any(isinstance(part, ast.Name) for part in ast.walk(node.right))
-        if base and exponent not in (EXACT_NAMED_POWERS if named else EXACT_POWERS):
+        if exponent not in (EXACT_NAMED_POWERS if named else EXACT_POWERS):
             self._inexact(base, node)
-        elif base and exponent == ROOT:
+        elif exponent == ROOT:
             self._root(base * ROOT, node)
         return base * exponent
 
@@ -247,9 +247,9 @@ class Walker:
             return self._call_inhomogeneous(node)
         value = self._equal(node.args, node)
         if isinstance(value, Form):
-            if value and not function.exact:
+            if not function.exact:
                 self._inexact(value, node)
-            elif value and function.homogeneity == ROOT:
+            elif function.homogeneity == ROOT:
                 self._root(value * ROOT, node)
             return value * function.homogeneity
         return value if function.homogeneity > 0 else INVARIANT
@@ -281,12 +281,9 @@ class Walker:
 
 def product(left: Value, right: Value) -> Value:
     """How a product moves."""
-    if Free.ZERO in (left, right):
-        return Free.ZERO
-    if Free.INFINITE in (left, right):
-        return Free.INFINITE
-    assert isinstance(left, Form) and isinstance(right, Form)
-    return left + right
+    if isinstance(left, Form) and isinstance(right, Form):
+        return left + right
+    return Free.ZERO if Free.ZERO in (left, right) else Free.INFINITE
 
 
 def inverse(value: Value) -> Value:

@@ -30,7 +30,7 @@ class GroupFacts:
 
 
 def describe(
-    groups: Iterable[GroupFacts],
+    groups: Collection[GroupFacts],
     projections: Collection[ProjectionSymmetry],
     assumed: Mapping[tuple[str, str], float],
     inexact: Iterable[str],
@@ -43,7 +43,6 @@ def describe(
     or has ``roots``, and what was left ``unread``.
     """
     lines = ["What may be rescaled: λ is a neuron's own scale, it multiplies the weights that come in."]
-    groups = list(groups)
     for group in groups:
         lines += ["", *_group(group, projections)]
     if assumed and any(group.symmetry.powers for group in groups):

@@ -106,7 +106,7 @@ def _constant_weights(
             continue
         own = [p for p in promotions if p.owner == projection.name]
         names = constant_weights(projection)
-        named = [p for p in own if p.name in names and not p.literal]
+        named = [p for p in own if p.name in names]
         if named:
             constants += named
             continue

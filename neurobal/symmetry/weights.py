@@ -105,7 +105,7 @@ def _sent(projection: SynapsesModel, start: Statement) -> _Sent:
                     queue += _new(projection, [name], seen, statement.block)
                 elif isinstance(reference, Variable) and reference.kind is Kind.STATE:
                     names.append(name)
-        sent.constants = sent.constants or list(dict.fromkeys(constants))
+        sent.constants = sent.constants or constants
         if parameters:
             sent.variables = list(dict.fromkeys(parameters))
             return sent

@@ -378,6 +378,13 @@ def test_how_it_is_written_does_not_matter() -> None:
     assert nb.verify(before, build(cells=other_order)).preserved is False
 
 
+def test_values_that_are_stored_each_step_are_no_difference() -> None:
+    """Brian2 counts what computes them."""
+    cells = "dx/dt = (I - x)/(10*ms) : 1\nI : 1\ny = 2*x : 1 (constant over dt)"
+    network = small(cells)
+    assert nb.verify(nb.as_circuit(network), small(cells)).preserved
+
+
 def test_functions_are_compared() -> None:
     def network(gain: Callable[[Any], Any]) -> Network:
         start_scope()
@@ -552,6 +559,20 @@ def test_code_of_subgroups_belongs_to_their_neurons() -> None:
     before = nb.as_circuit(network("A", "B"))
     assert nb.verify(before, network("A", "B")).preserved
     assert nb.verify(before, network("B", "A")).preserved is False
+
+
+def test_which_code_a_line_is_part_of_counts() -> None:
+    """The same lines in the same order, but z is halved as often as the other code runs."""
+
+    def network(first: str, second: str) -> Network:
+        net = small("dx/dt = (I - x*y*z)/(10*ms) : 1\nI : 1\ny : 1\nz : 1")
+        for code, dt in ((first, 1 * ms), (second, 2 * ms)):
+            net["E"].run_regularly(code, dt=dt)
+        return net
+
+    before = nb.as_circuit(network("y = y/2\nz = z/2", "y = 2*y"))
+    assert nb.verify(before, network("y = y/2\nz = z/2", "y = 2*y")).preserved
+    assert nb.verify(before, network("y = y/2", "z = z/2\ny = 2*y")).preserved is False
 
 
 def test_functions_are_compared_by_what_they_compute() -> None:

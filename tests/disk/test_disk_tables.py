@@ -13,7 +13,7 @@ from disk_networks import contents, expected, random_edges, rows_of
 from pyarrow import csv, feather, parquet
 
 import neurobal as nb
-from neurobal.disk import stages, tables
+from neurobal.disk import layout, stages, tables
 from neurobal.errors import InvalidInputError
 
 N = 40
@@ -243,3 +243,37 @@ def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     with pytest.raises(InvalidInputError, match=r'pip install "neurobal\[table\]"'):
         nb.to_disk("edges.csv", tmp_path / "net")
+
+
+@pytest.mark.parametrize("kind", ["int64", "uint64", "strings"])
+def test_a_network_as_a_table_again(
+    kind: str, tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names of columns are the caller's; what stands in the table is the network, bit by bit."""
+    monkeypatch.setattr(layout, "ROWS", 37)
+    post, pre, weight = random_edges(rng, N, 500)
+    net = nb.to_disk([(IDS[kind][post], IDS[kind][pre], weight)], tmp_path / "net", neurons=IDS[kind])
+    net.to_parquet(tmp_path / "edges.parquet", pre="from", post="to", weight="count")
+    again = nb.to_disk(
+        tmp_path / "edges.parquet", tmp_path / "again", pre="from", post="to", weight="count", neurons=IDS[kind]
+    )
+    assert rows_of(again) == rows_of(net) and again.ids.tolist() == net.ids.tolist()
+    with pytest.raises(InvalidInputError, match="exists already"):
+        net.to_parquet(tmp_path / "edges.parquet")
+
+
+def test_a_table_that_was_stopped_is_not_there(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    net = nb.to_disk([random_edges(rng, N, 500)], tmp_path / "net")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(layout.Progress, "update", stop)
+        with pytest.raises(KeyboardInterrupt):
+            net.to_parquet(tmp_path / "edges.parquet")
+    assert [path.name for path in tmp_path.iterdir()] == ["net"]
+    nb.to_disk([], tmp_path / "empty", neurons=3).to_parquet(tmp_path / "empty.parquet")
+    assert parquet.read_table(tmp_path / "empty.parquet").num_rows == 0

@@ -84,6 +84,15 @@ def test_weak_neurons_that_are_too_many_are_no_success(rng: np.random.Generator,
     assert np.isfinite(found.log_scale).all()
 
 
+def test_without_a_coarse_correction_where_it_would_be_too_large(rng: np.random.Generator, monkeypatch: Any) -> None:
+    network = families(rng)["ring"]
+    fast = solved(network)
+    monkeypatch.setattr("neurobal.large.store.MOST_COUPLINGS", 20)
+    slow = solved(network)
+    assert slow.passes > fast.passes and slow.history.cost.size < 30
+    assert_same(network, nb.Power(2), None, slow)
+
+
 # ------------------------------------------------------------------------------------------------------ components
 
 

@@ -44,7 +44,7 @@ def works(network: Arrays) -> dict[str, Work]:
         "largest": Largest(wide),
         "extremes": Extremes(plain, left, right),
         "strong": Strong(plain, positive, root, np.sqrt(root), 0.5),
-        "grouped": Grouped(plain, positive, root, rng.integers(0, 9, SIZE), 9),
+        "grouped": Grouped(plain, positive, root, rng.integers(0, 9, SIZE), 9, 81),
         "degrees": Degrees(),
         "reach": Reach(np.zeros(SIZE, np.int32), mask, mask, np.zeros(SIZE, bool)),
         "structure": Structure(labels, mask),
@@ -158,6 +158,21 @@ class Failing(Work):
 def test_an_interrupt_ends_a_pass(threads: int, network: Arrays) -> None:
     with pytest.raises(KeyboardInterrupt):
         OnFiles(network, 50, threads).run(Failing())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_who_is_told_may_interrupt(threads: int, network: Arrays) -> None:
+    """As Ctrl-C does: it reaches the main thread, which tells how far a pass is."""
+    passes = OnFiles(network, 1, threads)
+
+    def tell(count: int, done: float) -> None:
+        if count == 2:
+            raise KeyboardInterrupt
+
+    passes.tell = tell
+    passes.run(Degrees())
+    with pytest.raises(KeyboardInterrupt):
+        passes.run(Degrees())
 
 
 def test_a_file_that_has_become_shorter_is_an_error(network: Arrays, tmp_path: Any) -> None:

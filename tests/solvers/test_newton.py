@@ -13,7 +13,6 @@ from neurobal.potential import Potential
 from neurobal.problem import Problem
 from neurobal.solvers import newton
 from neurobal.solvers.aggregation import aggregates
-from neurobal.solvers.hessian import ScaledHessian
 
 
 def imbalance(matrix: object) -> tuple[float, float]:
@@ -36,8 +35,8 @@ def coarse_corrections(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     made: list[int] = []
 
     class Spy(newton.CoarseCorrection):
-        def __init__(self, problem: Problem, groups: np.ndarray) -> None:
-            super().__init__(problem, groups)
+        def __init__(self, potential: Potential, groups: np.ndarray) -> None:
+            super().__init__(potential, groups)
             made.append(int(groups.max()) + 1)
 
     monkeypatch.setattr(newton, "CoarseCorrection", Spy)
@@ -58,7 +57,7 @@ def test_slow_graphs_get_a_coarse_correction(
     assert result.success
     total, worst = imbalance(result.weights)
     assert total <= 1.1e-9 and worst <= 1e-9**0.5
-    assert len(coarse_corrections) == 1 and 100 <= coarse_corrections[0] <= 1000
+    assert len(coarse_corrections) == 1 and 3000 / 100 <= coarse_corrections[0] <= 3000 / 10
     assert result.certificate.preserved
 
 
@@ -95,31 +94,10 @@ def test_groups_hold_strongly_coupled_units(rng: np.random.Generator) -> None:
     matrix = families.modules(1200, rng, spread=0.0, size=12, weak=1e-4)
     problem = problem_of(matrix)
     potential = Potential(problem)
-    groups = aggregates(ScaledHessian(potential, potential.at(np.zeros(problem.size))))
+    groups = aggregates(potential, potential.at(np.zeros(problem.size)))
     assert 100 <= groups.max() + 1 < 1200
     modules = np.arange(1200) // 12
     assert all(np.unique(modules[groups == group]).size == 1 for group in np.unique(groups))
-
-
-def test_the_scaled_hessian_is_that_of_the_potential(rng: np.random.Generator) -> None:
-    problem = problem_of(families.random(50, 400, rng))
-    potential = Potential(problem)
-    point = potential.at(rng.normal(size=50))
-    hessian = ScaledHessian(potential, point)
-    v = rng.normal(size=50)
-    assert np.allclose(hessian.root * (hessian @ (hessian.root * v)), potential.hessian_product(point, v))
-
-
-def test_threads_do_not_change_the_products(rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch) -> None:
-    from neurobal.solvers import hessian
-
-    problem = problem_of(families.random(500, 5000, rng))
-    potential = Potential(problem)
-    point, v = potential.at(np.zeros(500)), rng.normal(size=500)
-    alone = ScaledHessian(potential, point) @ v
-    monkeypatch.setattr(hessian, "WORTH_THREADS", 10)
-    monkeypatch.setattr(hessian, "THREADS", 3)
-    assert np.array_equal(ScaledHessian(potential, point) @ v, alone)
 
 
 def test_an_answer_beyond_floating_point_is_a_result(dense: np.ndarray) -> None:

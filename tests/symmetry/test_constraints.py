@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 from written import group, model, synapses
 
-from neurobal.symmetry.constraints import Exponent
+from neurobal.symmetry.constraints import Exponent, constrain
 from neurobal.symmetry.model import Constant, Kind, Model, Pin, Variable
 from neurobal.symmetry.nullspace import Echelon, Form
 from neurobal.symmetry.symmetries import Symmetries
@@ -107,7 +107,10 @@ LINES: dict[str, list[Powers]] = {
     "x = inp*inf**0": [ALL],
     "x = inp*0**0": [ALL],
     "x = inp*(x & inp)": NONE,
+    # what no simulator reads: whatever it mentions stays
     "x = inp if inp > k else k": NONE,
+    "x = inp*maximum(0, b=x)": NONE,
+    "x = inp*len([1 for i in x])": NONE,
 }
 
 
@@ -222,6 +225,13 @@ def test_a_pin_of_synapses_holds_both_ends() -> None:
     expect(network)
 
 
+def test_pins_of_other_groups_are_no_matter_of_a_group() -> None:
+    cells = group("F", "dy/dt = (J - y)/tau", variables="J")
+    network = model(cells, *rates().groups.values(), *rates().synapses.values(), constants={"tau": 0.01})
+    network.pins.append(Pin("F", "y", "a monitor needs it"))
+    assert {unknown.owner for unknown in constrain(network, "E").unknowns()} == {"E", "S"}
+
+
 def test_a_constant_without_a_known_value_is_no_exponent() -> None:
     network = rates("r := x**c", sends="w*r_pre", c=3.0)
     for part in (*network.groups.values(), *network.synapses.values()):
@@ -268,10 +278,11 @@ def test_powers_that_are_not_exact() -> None:
         ("k*k/x/x/x*x", False),
         ("x/k/k", True),
         ("x**3/k**2", False),
+        ("zero*zero*zero*x", True),
     ],
 )
 def test_products_that_integrators_write_as_powers(rate: str, exact: bool) -> None:
-    found = Symmetries(rates(f"dy/dt = {rate} - y", variables="k"))
+    found = Symmetries(rates(f"dy/dt = {rate} - y", variables="k", zero=0.0))
     assert (not found.inexact) == exact
 
 

@@ -84,6 +84,13 @@ def test_what_is_declared_settles_a_group_and_the_rest_follows() -> None:
     assert not declared.contradicted and not found.contradictions({"A": {"x": 1, "I": 1, "k": 2}})
 
 
+def test_what_no_line_mentions_moves_as_declared() -> None:
+    network = two_groups()
+    network.groups["A"].units["q"] = "1"
+    declared = Symmetries(network, {"A": {"x": 1, "I": 1, "q": 2}})
+    assert declared.groups["A"].powers == {"x": 1, "I": 1, "q": 2} and not declared.contradicted
+
+
 def test_other_variables_of_what_is_declared_stand_still() -> None:
     found = Symmetries(two_groups())
     [said] = found.contradictions({"A": {"x": 1}, "T": ("w", 0, 1)})

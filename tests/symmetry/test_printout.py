@@ -394,6 +394,7 @@ def test_a_remedy_lets_everything_move(build: Callable[[], Model]) -> None:
     before = Symmetries(network)
     remedy = before.remedy("E")
     assert remedy is not None and before.obstacles("E") == list(remedy.reasons)
+    assert remedy.lines() == remedy.lines()
     after = Symmetries(changed(network, before, "E"))
     answer = after.groups["E"]
     assert answer.scalable and answer.homogeneity == 1 and not answer.origins
@@ -420,6 +421,28 @@ def test_constants_that_are_weights_become_parameters_beside_weights_that_exist(
     other = synapses("T", "E", "E", "J_post (summed) = c*x_pre")
     for first, second in ((summed("S", "E", "E", "x"), other), (other, summed("S", "E", "E", "x"))):
         assert promoted(model(cells, first, second, constants={**TAU, "c": 2.0})) == {"c"}
+
+
+def two_inputs(*sending: SynapsesModel, bound: str = "inf") -> Model:
+    """Two inputs that have nothing to do with one another."""
+    cells = group("E", "dx/dt = (I - x)/tau", "dy/dt = (J - y)/tau", f"if x > {bound}", variables="I J")
+    return model(cells, *sending, constants={**TAU, "c": 2.0, "d": 3.0})
+
+
+def test_each_synapses_without_weights_gets_some() -> None:
+    first = synapses("S", "E", "E", "I_post (summed) = c*x_pre")
+    second = synapses("T", "E", "E", "J_post (summed) = d*y_pre")
+    assert promoted(two_inputs(first, second)) == {"c", "d"}
+    assert promoted(two_inputs(summed("S", "E", "E", "x"), second, bound="c")) == {"c", "d"}
+
+
+def test_each_line_that_sends_a_number_gets_a_weight() -> None:
+    assert promoted(two_inputs(synapses("S", "E", "E", "I_post += 2*mV*x_pre", "J_post += 3*nS*y_pre"))) == {"w", "w2"}
+
+
+@pytest.mark.parametrize("sent", ["2*mV*c", "c*(2*mV)"])
+def test_a_constant_is_the_weight_and_not_the_number_beside_it(sent: str) -> None:
+    assert promoted(two_inputs(synapses("S", "E", "E", f"I_post += {sent}*x_pre"))) == {"c"}
 
 
 @pytest.mark.parametrize("factors", ["c*(3*mV)", "(3*mV)*c", "2*c", "c*2"])
@@ -481,6 +504,19 @@ def test_questions_may_be_asked_twice() -> None:
     first = found.obstacles("E")
     assert first and found.obstacles("E") == first
     assert found.contradicting == () and found.unread == ()
+
+
+def test_what_is_sent_may_have_obstacles_without_a_remedy() -> None:
+    """A weight that multiplies what the receiver has: it cannot move, nor is there anything to put in its place."""
+    inputs, cells = group("P", fixed="its spikes are given"), group("E", "dx/dt = (I - x)/tau", variables="I")
+    sending = synapses("T", "E", "F", "h_post *= w", variables="w")
+    coming = synapses("S", "P", "E", "I_post += w", variables="w")
+    found = Symmetries(model(inputs, cells, group("F", "dh/dt = -h/tau"), coming, sending, constants=TAU))
+    assert found.groups["E"].scalable and found.groups["E"].homogeneity == 0
+    for _ in range(2):
+        assert found.remedy("E") is None
+        [obstacle] = found.obstacles("E")
+        assert str(obstacle) == "`h_post *= w` (on_pre of T): w by λ^-1 would move, the rest does not follow"
 
 
 def test_inputs_have_neither_obstacles_nor_remedies() -> None:

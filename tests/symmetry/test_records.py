@@ -1,4 +1,4 @@
-"""Records of the algebra are facts: nobody changes them after they were made."""
+"""Records of the algebra, and certificates, are facts: nobody changes them after they were made."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import is_dataclass
 from importlib import import_module
 from pkgutil import iter_modules
 
+import neurobal.certificate
 import neurobal.description
 import neurobal.symmetry
 
@@ -17,7 +18,7 @@ def test_records_cannot_be_changed() -> None:
     modules = [import_module(f"neurobal.symmetry.{module.name}") for module in iter_modules(neurobal.symmetry.__path__)]
     records = {
         name: record
-        for module in (*modules, neurobal.description)
+        for module in (*modules, neurobal.certificate, neurobal.description)
         for name, record in inspect.getmembers(module, inspect.isclass)
         if is_dataclass(record) and record.__module__ == module.__name__
     }

@@ -21,7 +21,7 @@ def spiking(
     variables: str = "Vt Vr k",
     on_pre: tuple[str, ...] = ("g_post += w",),
     synapses_name: str = "S",
-    **constants: float,
+    **constants: float | None,
 ) -> Model:
     """Integrate-and-fire neurons with one resting potential for all, and more lines."""
     equations = f"dv/dt = ({leak} + g)/tau", "dg/dt = -g/taus"
@@ -98,6 +98,12 @@ def test_one_constant_for_all(lines: tuple[str, ...]) -> None:
 def test_constants_of_one_value_are_one_origin() -> None:
     assert measured(spiking("v = F", F=-0.07)) == LEVELS
     assert measured(spiking("v = F", F=-0.06)) == set()
+
+
+def test_an_origin_may_have_a_value_that_is_not_known_yet() -> None:
+    network = spiking(El=None)
+    assert measured(network) == LEVELS
+    assert Symmetries(network).assumed == {} and "measured from El" in repr(Symmetries(network))
 
 
 def test_a_number_in_the_code_is_no_origin_and_stands_still() -> None:

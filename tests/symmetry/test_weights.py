@@ -40,6 +40,7 @@ LINES: dict[tuple[str, ...], Found] = {
     ("u += k*(1 - u)", "g_post += u*x_pre*c/2"): [],
     ("u += k*(1 - u)", "g_post += u*c**2*x_pre"): [],
     ("u += k*(1 - u)", "g_post += u*x_pre/c"): [("u", ())],
+    ("u += k*(1 - u)", "g_post += u*c*x_pre/c"): [("u", ())],
     ("u += k*(1 - u)", "g_post += u*(x_pre + c)"): [("u", ())],
     ("u += k*(1 - u)", "tmp = u*c", "g_post += tmp*x_pre"): [],
     # behind states, definitions and names within the block
