@@ -83,7 +83,7 @@ def on_workers(folder: Path, count: int, tol: float) -> float:
     from distributed import Client, LocalCluster, wait
 
     with (
-        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         begin = time.perf_counter()
@@ -103,10 +103,8 @@ def timed(where: str, passes: Any, tol: float) -> float:
     begin = time.perf_counter()
     found = solve(passes, Power(2), np.zeros(passes.size, bool), tol=tol, monitor=Watch(Progress(None, ""), tol))
     took = time.perf_counter() - begin
-    imbalance = found.solution.imbalance.total
-    print(
-        f"{where}: {found.passes} passes in {took:.2f} s, {1e3 * took / found.passes:.0f} ms each, to {imbalance:.1e}"
-    )
+    each, imbalance = 1e3 * took / found.passes, found.solution.imbalance.total
+    print(f"{where}: {found.passes} passes in {took:.2f} s, {each:.0f} ms each, to {imbalance:.1e}", flush=True)
     return took
 
 

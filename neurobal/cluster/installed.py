@@ -46,5 +46,5 @@ def some_client() -> Iterator[Any]:
         yield client
         return
     distributed = needed("distributed")
-    with distributed.LocalCluster(dashboard_address=None) as cluster, distributed.Client(cluster) as own:
+    with distributed.LocalCluster(dashboard_address=":0") as cluster, distributed.Client(cluster) as own:
         yield own

@@ -146,5 +146,7 @@ def opened(table: Any, living: Living) -> SynapsesOnCluster:
     found: Census = living.answers([counted])[0]
     if found.wrong:
         raise InvalidInputError(found.wrong)
+    if not found.ids.size:
+        raise InvalidInputError("The dataframe is empty: it has no synapses, so there is nothing to balance.")
     start = np.concatenate([[0], np.cumsum(found.received)])
     return SynapsesOnCluster(table, numbering(found), start, numbered)

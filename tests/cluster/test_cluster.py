@@ -26,7 +26,7 @@ N = 120
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         yield client
@@ -173,23 +173,17 @@ def test_all_workers_die(client: Client, rng: np.random.Generator, monkeypatch: 
 def test_no_worker_comes_back(rng: np.random.Generator, monkeypatch: Any) -> None:
     monkeypatch.setattr(living, "PATIENCE", 1.0)
     with (
-        LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0") as cluster,
         Client(cluster, set_as_default=False) as client,
         client.as_current(),
     ):
-        send = workers.OnWorkers._send
-
-        def sending(self: Any, work: Any, targets: set[str]) -> Any:
-            sent = send(self, work, targets)
-            if self.count == 3:
-                client.retire_workers([*client.nthreads()], close_workers=True)
-            return sent
-
-        monkeypatch.setattr(workers.OnWorkers, "_send", sending)
+        for nanny in cluster.workers.values():
+            nanny.auto_restart = False
+        killed = kill_at(monkeypatch, 3, lambda: client.run(os.getpid))
         begin = time.monotonic()
         with pytest.raises(NeurobalError, match=r"No worker of the Dask cluster is left.*Start workers"):
             nb.balance(parts(odd(rng)))
-        assert time.monotonic() - begin < 30
+        assert killed and time.monotonic() - begin < 30
 
 
 # ------------------------------------------------------------------------------------------------------------ errors
