@@ -18,6 +18,7 @@ import numpy as np
 
 from neurobal.cluster.bracket import Bracket, Node, Pieces
 from neurobal.cluster.living import Gone, Living
+from neurobal.cluster.memory import keep_freed_memory
 from neurobal.cluster.synapses import SynapsesOnCluster
 from neurobal.cluster.tables import Block
 from neurobal.large.passes import Parts, Work
@@ -134,6 +135,7 @@ def even(shares: dict[str, list[int]]) -> None:
 
 def answered(bracket: Bracket, work: Work, share: list[int], threads: int, *blocks: Block) -> Answer:
     """The parts of the answer that follow from the blocks of a worker, ``share`` being their numbers."""
+    keep_freed_memory()
     mine = dict(zip(share, blocks, strict=True))
     order = iter(_in_order(lambda number: work.over([mine[number]]), share, threads))
     tops: list[Node] = [*bracket.tops(mine)]

@@ -17,7 +17,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 import neurobal as nb
-from neurobal.cluster import living, synapses, tables, workers
+from neurobal.cluster import door, installed, living, synapses, tables, workers
 from neurobal.errors import InvalidInputError, NeurobalError, UnbalanceableError
 
 N = 120
@@ -121,6 +121,18 @@ def test_weights_are_lazy_and_written_as_parquet(client: Client, rng: np.random.
     assert result.certificate.preserved
     again = nb.balance(dd.read_parquet(tmp_path / "new"), tol=1e-9)
     assert again.imbalance_before < 1e-9
+
+
+def test_a_local_cluster_is_started_where_there_is_no_client(
+    rng: np.random.Generator, monkeypatch: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in (door, installed):
+        monkeypatch.setattr(module, "present", lambda: None)
+    edges = odd(rng)
+    result = nb.balance(parts(edges), tol=1e-12, report="text")
+    assert_same(result, in_memory(edges))
+    assert "on a local Dask cluster, started for this and closed afterwards" in capsys.readouterr().out
+    assert len(result.weights.compute(scheduler="synchronous")) == len(edges)
 
 
 # ------------------------------------------------------------------------------------------------------------- death
