@@ -80,7 +80,7 @@ def make(folder: Path, neurons: int, per_neuron: int) -> list[Path]:
 
 def on_workers(folder: Path, count: int, tol: float) -> float:
     import dask.dataframe as dd
-    from distributed import Client, LocalCluster, wait
+    from distributed import Client, LocalCluster
 
     with (
         LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=":0") as cluster,
@@ -92,7 +92,7 @@ def on_workers(folder: Path, count: int, tol: float) -> float:
         print(f"{network.nnz:.1e} synapses: counted in {time.perf_counter() - begin:.1f} s", flush=True)
         begin = time.perf_counter()
         passes = OnWorkers(network, living)
-        wait(passes._blocks)
+        passes._look([*living.threads()])
         print(f"{len(passes._blocks)} blocks made in {time.perf_counter() - begin:.1f} s", flush=True)
         took = timed(f"on {count} workers", passes, tol)
         print(f"{passes.bytes_moved / passes.count / 1e6:.2f} MB sent a pass")

@@ -90,16 +90,19 @@ class SynapsesOnCluster:
         entries = min(max(FEWEST, self.size), -(-self.nnz // (PER_WORKER * workers)))
         return bands.cuts(self.start, max(entries, -(-self.nnz // MOST), 1))
 
-    def blocks(self, bounds: list[tuple[int, int]], homes: list[str]) -> list[Any]:
-        """Recipes of the blocks between these rows, each to be made on its home, or elsewhere if that is gone."""
+    def blocks(self, bounds: list[tuple[int, int]], homes: dict[int, str]) -> list[Any]:
+        """Recipes of the blocks with the numbers in ``homes``, each to be made on its worker, from all partitions.
+
+        ``bounds`` are the rows of all blocks.
+        """
         dask = needed("dask")
         edges = np.array([*(first for first, _ in bounds), bounds[-1][1]])
         share, get, make = (dask.delayed(f, pure=False) for f in (shared_out, _piece, assembled))
         shares = [share(partition, self.numbered, edges) for partition in self.table.to_delayed()]
         blocks = []
-        for number, ((first, last), home) in enumerate(zip(bounds, homes, strict=True)):
-            with dask.annotate(workers=[home], allow_other_workers=True):
-                blocks.append(make([get(part, number) for part in shares], first, last, self.size))
+        for number, home in homes.items():
+            with dask.annotate(workers=[home], allow_other_workers=False):
+                blocks.append(make([get(part, number) for part in shares], *bounds[number], self.size))
         return blocks
 
     def rescaled(self, log_scale: Array) -> Any:

@@ -46,10 +46,10 @@ class OnWorkers:
         bounds = network.cuts(len(workers))
         edges = np.unique(np.linspace(0, len(bounds), len(workers) + 1).round().astype(int)).tolist()
         self._bracket = Bracket(tuple(edges))
-        homes = [worker for worker, (a, b) in zip(workers, pairwise(edges), strict=False) for _ in range(a, b)]
-        self._blocks: list[Any] = self._client.compute(network.blocks(bounds, homes))
-        self._known: set[str] = set()  # workers when it was last seen who has which block
-        self._shares: dict[str, list[int]] = {}
+        self._network, self._bounds = network, bounds
+        self._blocks: dict[int, Any] = {}
+        self._known: set[str] = set()  # workers when blocks were last shared out
+        self._shares = {worker: [*range(a, b)] for worker, (a, b) in zip(workers, pairwise(edges), strict=False)}
 
     def run(self, work: Work) -> tuple[Any, ...]:
         """See `Passes.run`. It is repeated if a worker dies meanwhile."""
@@ -104,24 +104,29 @@ class OnWorkers:
             raise Gone from error
 
     def _look(self, workers: list[str]) -> None:
-        """See who has which block; workers that came back get some."""
-        self._living.wait(self._blocks)
-        holders = self._client.who_has(self._blocks)
-        shares: dict[str, list[int]] = {worker: [] for worker in workers}
-        for number, block in enumerate(self._blocks):
-            having = [worker for worker in holders.get(block.key, ()) if worker in shares]
-            if not having:
-                raise Gone
-            shares[min(having, key=lambda worker: len(shares[worker]))].append(number)
+        """Make the blocks that nobody has, and share them out anew if workers have died or come."""
+        homes = {number: worker for worker, share in self._shares.items() for number in share}
+        shares = {worker: self._shares.get(worker, []) for worker in workers}
+        for number in sorted(number for number, worker in homes.items() if worker not in shares):
+            shares[min(shares, key=lambda worker: len(shares[worker]))].append(number)
         even(shares)
         self._shares = {worker: sorted(share) for worker, share in shares.items() if share}
+        new = {
+            number: worker
+            for worker, share in self._shares.items()
+            for number in share
+            if homes[number] != worker or number not in self._blocks
+        }
+        made = self._client.compute(self._network.blocks(self._bounds, new)) if new else []
+        self._blocks |= dict(zip(new, made, strict=True))
+        self._living.wait([*self._blocks.values()], {*self._shares})
         self._known = {*workers}
 
 
 def even(shares: dict[str, list[int]]) -> None:
     """Move blocks from those with most to those with fewest until nobody has twice as many as another, and one more.
 
-    A block comes to its new place with the next pass, as what that depends on.
+    A block is made again at its new place.
     """
     while True:
         most, fewest = (choose(shares, key=lambda worker: len(shares[worker])) for choose in (max, min))
