@@ -11,6 +11,9 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 
 from neurobal.adapters import as_writable_circuit
+from neurobal.cluster.door import balance_on_cluster
+from neurobal.cluster.installed import is_dask_dataframe
+from neurobal.cluster.result import ClusterBalance
 from neurobal.cost import Cost, Power
 from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError
@@ -79,7 +82,7 @@ def balance(
     checkpoint: str | PathLike[str] | None = None,
     namespace: dict[str, Any] | None = None,
     level: int = 0,
-) -> Balance | BalanceOnDisk:
+) -> Balance | BalanceOnDisk | ClusterBalance:
     """Balance incoming and outgoing synaptic cost at every neuron without changing what the network computes.
 
     Minimises ``C(h) = Σ_e α_e |w_e|^p exp(p (a_e h_i - b_e h_j))`` over log-scales h of the free neurons; at the
@@ -91,13 +94,15 @@ def balance(
     ----------
     network
         A (post, pre) array or scipy sparse matrix; a `Circuit`; a Brian2 ``Network``, a list of Brian2 objects, or
-        None for all objects that Brian2 would run; a network on disk (`on_disk`), which is never loaded.
+        None for all objects that Brian2 would run; a network on disk (`on_disk`), which is never loaded; a Dask
+        dataframe with the columns ``pre``, ``post`` and ``weight``, which stays on the workers of the present
+        ``distributed.Client`` (without one, of a local cluster that is started for the call and closed afterwards).
     cost
         One cost for all projections, or a dict by projection name (absent: rescaled, but free of cost). `Power`,
         `Robustness`, sums and multiples of them. All terms must have the same physical units.
     pinned
         Neurons that keep λ = 1: names of populations, Brian2 groups or subgroups, a dict from name to mask, indices
-        or True; for a matrix a mask or indices; for a network on disk ids.
+        or True; for a matrix a mask or indices; for a network on disk or a Dask dataframe ids.
     tied
         Neurons that share one λ: labels (n,) for a matrix, else a dict from name to labels or True.
     homogeneity
@@ -125,7 +130,7 @@ def balance(
 
     Returns
     -------
-    Balance, or BalanceOnDisk of a network on disk
+    Balance; BalanceOnDisk of a network on disk; ClusterBalance, with lazy ``weights``, of a Dask dataframe
 
     Raises
     ------
@@ -160,6 +165,19 @@ def balance(
             report=report,
             checkpoint=checkpoint,
             others={**others, "namespace": namespace},
+        )
+    if is_dask_dataframe(network):
+        others = {"tied": tied, "homogeneity": homogeneity, "scaling": scaling, "dyadic": dyadic}
+        return balance_on_cluster(
+            network,
+            cost=cost,
+            pinned=pinned,
+            solver=solver,
+            tol=tol,
+            max_iter=max_iter,
+            strict=on_unbalanceable == "raise",
+            report=report,
+            others={**others, "checkpoint": checkpoint, "namespace": namespace},
         )
     if checkpoint is not None:
         raise InvalidInputError("checkpoint: only balancing on disk keeps one; in memory it takes too short a time.")
