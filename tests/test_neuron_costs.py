@@ -55,7 +55,7 @@ def test_homogeneities_may_differ_from_neuron_to_neuron(rng: np.random.Generator
     np.testing.assert_allclose(result.scale ** (2 * b + 2), 2 * gains / (2 * b * s**2), rtol=1e-8)
 
 
-def test_what_a_readout_of_the_state_says_nothing_about() -> None:
+def test_the_power_of_what_is_sent_may_be_known_to_projections_only() -> None:
     circuit = nb.Circuit()
     circuit.add("E", 1)
     circuit.add("out", 1, pinned=True)
