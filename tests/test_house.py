@@ -32,7 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.certificate", "neurobal.comparison"),
     ("neurobal.changes", "neurobal.exactness"),
     ("neurobal.formulation", "neurobal.rounding"),
-    ("neurobal.adapters", "neurobal.unbalanceable"),
+    ("neurobal.adapters", "neurobal.unbalanceable", "neurobal.neuron_costs"),
     ("neurobal.solvers",),
     ("neurobal.existence", "neurobal.potential"),
     ("neurobal.problem",),
