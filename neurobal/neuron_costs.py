@@ -60,7 +60,7 @@ class NeuronCosts:
     def logs(self, name: str, *, all_neurons: bool = False) -> Iterator[LogCosts]:
         """Each term of a population with its exponents and log-costs, -inf where there is none, or none counts."""
         for term in self.terms[name]:
-            exponent, log_cost = np.broadcast_arrays(term.exponent, _log(term.weight))
+            exponent, log_cost = np.broadcast_arrays(term.exponent, term.log_costs())
             if name in self.moved:
                 exponent = np.broadcast_to(term.exponent, self.moved[name].shape)
                 log_cost = log_cost + exponent * self.moved[name]
@@ -147,8 +147,3 @@ class NeuronCosts:
         way = {(1.0,): " as λ shrinks", (-1.0,): " as λ grows"}.get(tuple(signs), "")
         reason = f"{' + '.join(dict.fromkeys(owners))} falls for ever{way}, nothing holds it"
         return ExcludedNeurons(name, np.flatnonzero(~mask), int(costed.sum()), reason)
-
-
-def _log(weight: float | Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(weight))

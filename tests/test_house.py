@@ -28,6 +28,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.result",),
     ("neurobal.rescaling",),
     ("neurobal.plot",),
+    ("neurobal.cluster",),
     ("neurobal.large",),
     ("neurobal.certificate", "neurobal.comparison"),
     ("neurobal.changes", "neurobal.exactness"),

@@ -98,9 +98,9 @@ def cost_bounds(
     never less than the bound ``|in - out|² / (4 max_i(in_i + out_i))`` that the first paper's code uses, and so proves
     that one, too: ``2 (in + out) >= (√in + √out)²``. It holds for every power p > 0.
 
-    Both hold with pinned and tied neurons, any exponents a and b, and sums of powers. Where exponents are such that no
-    two synapses between two neurons pull in exactly opposite directions (homogeneity 2 on either side) the first bound
-    is weak. The time needed is that of a few sums over all synapses.
+    Both hold with pinned and tied neurons, any exponents a and b, sums of powers and costs on neurons. Where
+    exponents are such that no two synapses between two neurons pull in exactly opposite directions (homogeneity 2
+    on either side) the first bound is weak. The time needed is that of a few sums over all synapses.
 
     Parameters
     ----------

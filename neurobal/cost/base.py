@@ -121,8 +121,7 @@ class CostSum(Cost):
             scalar, dimension = float(np.asarray(factor)), dimension_of(factor)
             for name, terms in asked_neurons(cost, circuit, populations).items():
                 total.setdefault(name, []).extend(
-                    replace(t, weight=scalar * np.asarray(t.weight), dimension=times(t.dimension, dimension))
-                    for t in terms
+                    term.times(scalar, times(term.dimension, dimension)) for term in terms
                 )
         return total
 
@@ -187,13 +186,27 @@ def asked_neurons(cost: Cost, circuit: Circuit, populations: Collection[str]) ->
         for term in terms:
             exponent, weight = np.asarray(term.exponent), np.asarray(term.weight)
             numbers = all(x.dtype.kind in "iuf" and np.all(np.isfinite(x)) for x in (exponent, weight))
-            if not (numbers and exponent.shape in shapes and weight.shape in shapes and np.all(weight >= 0)):
+            if not (
+                term.power > 0
+                and numbers
+                and exponent.shape in shapes
+                and weight.shape in shapes
+                and np.all(weight >= 0)
+            ):
                 raise InvalidInputError(
                     f"{owner}: a term of population {name!r} has exponent {term.exponent!r:.40} and weights "
-                    f"{term.weight!r:.40}; expected finite numbers, one or {shapes[1][0]} of them, weights >= 0."
+                    f"{term.weight!r:.40}; expected finite numbers, one or {shapes[1][0]} of them, weights >= 0 and a "
+                    "power > 0."
                 )
-    named = {name: [t if t.owner else replace(t, owner=type(cost).__name__) for t in ts] for name, ts in answer.items()}
-    return {name: terms for name, terms in named.items() if terms}
+    return {
+        name: [
+            replace(term, owner=term.owner or type(cost).__name__, weight=np.broadcast_to(term.weight, size))
+            for size in [circuit.populations[name].size]
+            for term in terms
+        ]
+        for name, terms in answer.items()
+        if terms
+    }
 
 
 def parts_of(cost: Cost) -> list[Cost]:

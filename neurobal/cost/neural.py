@@ -73,8 +73,7 @@ class Activity(Cost):
         terms = {}
         for name, (values, dimension) in _by_population(self.values, circuit, populations, "Activity.values").items():
             power = self.p * _moves(circuit, name, self.of, "Activity")
-            with np.errstate(over="ignore"):
-                terms[name] = [NeuronTerm(power, values**self.p, raised(dimension, self.p))]
+            terms[name] = [NeuronTerm(power, values, raised(dimension, self.p), float(self.p))]
         return terms
 
     def powers(self) -> set[float]:

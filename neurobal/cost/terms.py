@@ -65,16 +65,27 @@ class Term:
 
 @dataclass(frozen=True)
 class NeuronTerm:
-    """``weight_i exp(exponent_i h_i)`` for every neuron i of one population, h its log-scale.
+    """``weight_i^power exp(exponent_i h_i)`` for every neuron i of one population, h its log-scale.
 
     ``exponent`` is any number, or one a neuron; ``weight`` ≥ 0 too; both belong to the network as it is when the cost
-    is asked. ``dimension`` is the physical one of the sum. ``owner`` is what messages call the cost that it belongs to.
+    is asked. A large ``power`` > 0 never leaves the range of numbers, as what it is raised to might. ``dimension`` is
+    the physical one of the sum. ``owner`` is what messages call the cost that it belongs to.
     """
 
     exponent: float | Array
     weight: float | Array
     dimension: Any = None
+    power: float = 1.0
     owner: str = ""
+
+    def log_costs(self) -> Array:
+        """The logarithms of all terms where h = 0; -inf where there is none. One, or one a neuron."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(self.power * np.log(self.weight))
+
+    def times(self, factor: float, dimension: Any) -> NeuronTerm:
+        """The term times a factor; its new dimension."""
+        return replace(self, weight=factor ** (1 / self.power) * np.asarray(self.weight), dimension=dimension)
 
 
 def same_terms(left: Mapping[str, list[Term]], right: Mapping[str, list[Term]]) -> bool:
@@ -84,7 +95,7 @@ def same_terms(left: Mapping[str, list[Term]], right: Mapping[str, list[Term]]) 
 
 def same_neuron_terms(left: Mapping[str, list[NeuronTerm]], right: Mapping[str, list[NeuronTerm]]) -> bool:
     """Whether two costs put the same terms on the same neurons."""
-    return _same(left, right, lambda term: tuple(np.atleast_1d(term.exponent).tolist()))
+    return _same(left, right, lambda term: (term.power, *np.atleast_1d(term.exponent).tolist()))
 
 
 def _same(

@@ -161,9 +161,7 @@ ABSENT: Mapping[str, Any] = {"counted_neurons": {"dict": []}, "budgets": {"tuple
 TABLE: Table = {
     "Circuit": Form(Circuit, circuits.FIELDS, circuits.taken, circuits.built),
     "Rescaling": Form(Rescaling, RESCALING, lambda r: {name: getattr(r, name) for name in RESCALING}, _rescaling),
-    "Balance": Form(
-        Balance, BALANCE, _taken_balance, _balance, {"counted_neurons": {"dict": []}, "budgets": {"tuple": []}}
-    ),
+    "Balance": Form(Balance, BALANCE, _taken_balance, _balance, ABSENT),
     "Budget": form(Budget),
     "Certificate": form(Certificate, types={"scale": Array | dict[str, Array]}),
     "Symmetries": Form(
