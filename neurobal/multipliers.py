@@ -30,7 +30,7 @@ FIRST = 1e-3  # tolerance of the first points
 LOOSE = 30.0  # a budget's distance from its limit is known to this many times the tolerance of a point
 LONGEST = 4.0  # step of a log-multiplier
 TANGENT = 1e-3  # share of the residual to which the equations of tangents are solved
-RIDGE = 1e-12  # of a matrix of few rows that may be singular: two budgets may be the same
+RIDGE = 1e-6  # of the largest curvature: along directions that have less, as of two equal budgets, steps are long
 ROOM = 0.999  # all limits times this hold somewhere: then there is room
 HALVINGS = 12
 DEPARTURES = 3  # of a budget that seems not to be used up; from then on its multiplier falls step by step
@@ -231,8 +231,10 @@ class Search:
                     at = self.at(at.nu, at.h)
                     continue
             # Newton's steps square the distance: what is solved more exactly than that is solved in vain.
-            tol = min(FIRST, near**2 / LOOSE)
+            # What is a small share of the whole is known less well than the whole.
             active = at.nu > 0
+            shares = (at.nu * at.budgets)[active] / (at.cost + at.nu @ at.budgets)
+            tol = min(FIRST, near**2 / LOOSE) * float(shares.min(initial=1.0))
             rows, matrix = self.tangents(at)
             entering = ~active & (excess > self.tol)
             if entering.any():
@@ -242,10 +244,9 @@ class Search:
                 continue
             step = _box_newton(matrix, at, limits, active)
             leaving = active & (step <= -LONGEST) & (excess < -LOOSE * at.tol) & (departures < DEPARTURES)
-            if leaving.any():
+            if leaving.any() and self.definite(active & ~leaving):
                 departures += leaving
-                rest = 0.0 if self.definite(active & ~leaving) else FAR * self.tol
-                at = self.at(np.where(leaving, np.minimum(rest, at.nu), at.nu), at.h, tol)
+                at = self.at(np.where(leaving, 0.0, at.nu), at.h, tol)
                 continue
             at = self._along(at, step, rows, limits, tol)
         return at
@@ -342,10 +343,10 @@ def _box_newton(matrix: Array, at: Optimum, limits: Array, active: Array) -> Arr
     slope = nu * budgets * np.log(budgets / limits[here])
     model = matrix[np.ix_(here, here)] * np.outer(nu, nu)
     scale = 1 / np.sqrt(np.maximum(np.diag(model), 1e-300))
-    model = model * np.outer(scale, scale) + RIDGE * np.eye(here.size)
-    root = np.linalg.cholesky(model + 1e-9 * np.eye(here.size) * (here.size > 1))
+    sizes, axes = np.linalg.eigh(model * np.outer(scale, scale))
+    sizes = np.sqrt(np.maximum(sizes, RIDGE * sizes.max(initial=RIDGE)))
     answer = optimize.lsq_linear(
-        root.T, np.linalg.solve(root, slope * scale), (-LONGEST / scale, LONGEST / scale), method="bvls", tol=1e-14
+        sizes[:, None] * axes.T, axes.T @ (slope * scale) / sizes, (-LONGEST / scale, LONGEST / scale), method="bvls"
     )
     step[here] = answer.x * scale
     step[here[step[here] <= -LONGEST * (1 - 1e-6)]] = -LONGEST
