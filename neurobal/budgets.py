@@ -19,7 +19,7 @@ from neurobal.errors import InvalidInputError
 from neurobal.existence import Runaway
 from neurobal.formulation import Formulation, formulate
 from neurobal.limits import Budget, CostLike, dimension_of_terms, joined_cost
-from neurobal.multipliers import Optimum, RunsAway, Search, value
+from neurobal.multipliers import Common, Optimum, RunsAway, Search, value
 from neurobal.neuron_costs import NeuronCosts
 from neurobal.potential import Potential
 from neurobal.progress import Progress, Report
@@ -185,22 +185,22 @@ class Within:
             return self.search.meet(limits, first)
         if self.search.leaves_room(limits):
             return self.search.meet(limits)
-        factor, h, weights = self.search.least_common(limits)
-        if factor > 1 + self.search.tol:
-            self._refuse(limits, others, h, weights)
-        if factor >= 1 - self.search.tol:
-            return self.search.tightest(weights / limits, h)
+        common = self.search.least_common(limits)
+        most = 1 + self.search.tol if common.attained else 1 - self.search.tol
+        if common.bound > most:
+            self._refuse(limits, others, common)
+        if abs(common.factor - 1) <= self.search.tol:
+            return self.search.tightest(common.weights / limits, common.h)
         return self.search.meet(limits)
 
-    def _refuse(self, limits: Array, others: Array, h: Array, weights: Array) -> None:
+    def _refuse(self, limits: Array, others: Array, common: Common) -> None:
         for k in range(limits.size):
-            bound, _, _ = self.search.least(k, np.zeros(self.search.size))
-            if bound > limits[k] * (1 + self.search.tol):
+            bound = self.search.least(k)
+            if bound >= limits[k] * (1 - self.search.tol):
                 self._refuse_one(k, others, bound)
-        ratios = np.array([value(self.search.parts[k + 1], h) for k in range(limits.size)])
-        factor = float(np.max((ratios + others) / self._allowed()))
-        named = [k for k in range(limits.size) if weights[k] > NAMED_WEIGHT]
-        shown = ", ".join(f"{self.names[self.moving[k]]} <= {self.limits[self.moving[k]]:g} ×" for k in named)
+        factor = float(np.max((common.factor * limits * self.search.unit[1:] + others) / self._allowed()))
+        named = [self.moving[k] for k in range(limits.size) if common.weights[k] > NAMED_WEIGHT]
+        shown = ", ".join(f"{self.names[k]} <= {self.limits[k]:g} ×" for k in named)
         raise InvalidInputError(
             f"budget: no scales meet these limits together: {shown} what it is. With all of them {_up(factor)} times "
             "as large there are such scales. Raise them, or leave one out."

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -29,6 +30,7 @@ MOST_POINTS = 100  # multipliers that are tried
 FIRST = 1e-3  # tolerance of the first points
 LOOSE = 30.0  # a budget's distance from its limit is known to this many times the tolerance of a point
 LONGEST = 4.0  # step of a log-multiplier
+TINY = 1e-300
 TANGENT = 1e-3  # share of the residual to which the equations of tangents are solved
 RIDGE = 1e-6  # of the largest curvature: along directions that have less, as of two equal budgets, steps are long
 ROOM = 0.999  # all limits times this hold somewhere: then there is room
@@ -61,6 +63,20 @@ class Optimum:
     def dual(self, limits: Array) -> float:
         """D(ν)."""
         return float(self.cost + self.nu @ (self.budgets - limits))
+
+
+@dataclass(frozen=True, eq=False)
+class Common:
+    """A ``factor`` by which limits can be multiplied so that they hold, at ``h`` or on the way on from there.
+
+    No factor less than ``bound`` would do, which ``weights`` prove. ``attained``: at ``h`` itself.
+    """
+
+    factor: float
+    bound: float
+    h: Array
+    weights: Array
+    attained: bool
 
 
 class Search:
@@ -144,55 +160,57 @@ class Search:
         weights[k] = 1.0
         return _as_definite(self.problem(weights), self.problem(np.ones(len(self.parts))))
 
-    def least(self, k: int, start: Array) -> tuple[float, Array, bool]:
-        """The largest lower bound of B_k, where it is (nearly) reached, and whether it is."""
-        weights = np.zeros(len(self.parts))
-        weights[k + 1] = 1.0
-        return self._least(weights, start)
+    def least(self, k: int) -> float:
+        """The largest lower bound of B_k."""
+        weights = np.zeros(len(self.parts) - 1)
+        weights[k] = 1.0
+        return float(self._least(weights, np.zeros(self.size))[0][k])
 
-    def _least(self, weights: Array, start: Array) -> tuple[float, Array, bool]:
-        problem = self.problem(weights)
-        reached = True
-        while (runaway := find_runaway(problem)) is not None:
-            problem, reached = without(problem, runaway), False
-        if not problem.connected.any():
-            return 0.0, start, False
-        solution = self._solved(problem, start, self.tol, self._monitor)
-        return value(problem, solution.h), solution.h, reached
+    def _least(self, weights: Array, start: Array) -> tuple[Array, Array, bool]:
+        """All B_k where their weighted sum is least, and where that is; whether it is attained, or only approached.
 
-    def least_common(self, limits: Array) -> tuple[float, Array, Array]:
-        """The least factor t by which all limits could be multiplied and hold; where; and weights that prove it.
-
-        ``t = max_w min_h Σ w_k B_k/limit_k`` over weights ``w >= 0`` whose sum is 1. Any t that is clearly smaller than
-        1 is small enough.
+        What nothing holds falls to 0, on the way there.
         """
-        if limits.size == 1:
-            bound, h, _ = self.least(0, np.zeros(self.size))
-            return bound / float(limits[0]), h, np.ones(1)
-        best = (np.inf, np.zeros(self.size))
-        proof = (-np.inf, np.full(limits.size, 1 / limits.size))
-        h = np.zeros(self.size)
+        problem, parts, attained = self.problem(np.append(0.0, weights)), self.parts[1:], True
+        while (runaway := find_runaway(problem)) is not None:
+            problem, attained = without(problem, runaway), False
+            parts = [part.without(runaway.lowers) for part in parts]
+        h = start
+        if problem.connected.any():
+            h = self._solved(problem, start, self.tol, self._monitor).h
+        values = [value(part, h) / unit for part, unit in zip(parts, self.unit[1:], strict=True)]
+        return np.array(values), h, attained
+
+    def least_common(self, limits: Array) -> Common:
+        """The least factor by which all limits could be multiplied and hold; any such, if it is clearly less than 1.
+
+        It is ``max_w min_h Σ w_k B_k/limit_k`` over weights ``w >= 0`` whose sum is 1.
+        """
+        best = Common(math.inf, math.inf, np.zeros(self.size), np.full(limits.size, 1 / limits.size), True)
 
         def negative(y: Array) -> tuple[float, Array]:
-            nonlocal best, proof, h
+            nonlocal best
             w = np.exp(y - y.max())
             w /= w.sum()
-            bound, h, _ = self._least(np.concatenate([[0.0], w / limits]), h)
-            ratios = np.array([self._value(k + 1, h) for k in range(limits.size)]) / limits
-            best = min(best, (float(ratios.max()), h), key=lambda pair: pair[0])
-            if best[0] < ROOM:
+            values, h, attained = self._least(w / limits, best.h)
+            ratios = values / limits
+            bound = max(float(w @ ratios), TINY)
+            if ratios.max() <= best.factor:
+                best = Common(float(ratios.max()), bound, h, w, attained)
+            if best.factor < ROOM:
                 raise StopIteration
-            proof = max(proof, (bound, w), key=lambda pair: pair[0])
-            return -bound, -w * (ratios - float(w @ ratios))
+            return -math.log(bound), -w * (ratios / bound - 1)
 
-        try:
+        with suppress(StopIteration):
             optimize.minimize(
-                negative, np.zeros(limits.size), jac=True, method="L-BFGS-B", bounds=[(-20, 20)] * limits.size,
+                negative,
+                np.zeros(limits.size),
+                jac=True,
+                method="L-BFGS-B",
+                bounds=[(-40, 40)] * limits.size,
                 options={"maxiter": 60, "ftol": 1e-15, "gtol": 0.1 * self.tol},
-            )  # fmt: skip
-        except StopIteration:
-            return best[0], best[1], proof[1]
-        return proof[0], best[1], proof[1]
+            )
+        return best
 
     def leaves_room(self, limits: Array) -> bool:
         """Whether h = 0 meets all limits, and those that it just meets can fall together from there."""
@@ -342,7 +360,7 @@ def _box_newton(matrix: Array, at: Optimum, limits: Array, active: Array) -> Arr
     nu, budgets = at.nu[here], at.budgets[here]
     slope = nu * budgets * np.log(budgets / limits[here])
     model = matrix[np.ix_(here, here)] * np.outer(nu, nu)
-    scale = 1 / np.sqrt(np.maximum(np.diag(model), 1e-300))
+    scale = 1 / np.sqrt(np.maximum(np.diag(model), TINY))
     sizes, axes = np.linalg.eigh(model * np.outer(scale, scale))
     sizes = np.sqrt(np.maximum(sizes, RIDGE * sizes.max(initial=RIDGE)))
     answer = optimize.lsq_linear(
@@ -355,4 +373,4 @@ def _box_newton(matrix: Array, at: Optimum, limits: Array, active: Array) -> Arr
 
 def _length(nu: Array, rows: Array, at: Optimum) -> float:
     """A share of the way that the tangents predict, so that no log-scale moves by more than 1."""
-    return 1.0 / max(float(np.abs((nu - at.nu) @ rows).max()), 1e-300)
+    return 1.0 / max(float(np.abs((nu - at.nu) @ rows).max()), TINY)
