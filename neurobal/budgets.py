@@ -185,6 +185,8 @@ class Within:
             return self.search.meet(limits, first)
         if self.search.leaves_room(limits):
             return self.search.meet(limits)
+        for k in np.flatnonzero(limits < 1) if limits.size > 1 else ():  # what is refused most often
+            self._check_one(int(k), limits, others)
         common = self.search.least_common(limits)
         most = 1 + self.search.tol if common.attained else 1 - self.search.tol
         if common.bound > most:
@@ -194,10 +196,8 @@ class Within:
         return self.search.meet(limits)
 
     def _refuse(self, limits: Array, others: Array, common: Common) -> None:
-        for k in range(limits.size):
-            bound = self.search.least(k)
-            if bound >= limits[k] * (1 - self.search.tol):
-                self._refuse_one(k, others, bound)
+        if limits.size == 1:
+            self._refuse_one(0, others, common.bound * float(limits[0]))
         factor = float(np.max((common.factor * limits * self.search.unit[1:] + others) / self._allowed()))
         named = [self.moving[k] for k in range(limits.size) if common.weights[k] > NAMED_WEIGHT]
         shown = ", ".join(f"{self.names[k]} <= {self.limits[k]:g} ×" for k in named)
@@ -205,6 +205,11 @@ class Within:
             f"budget: no scales meet these limits together: {shown} what it is. With all of them {_up(factor)} times "
             "as large there are such scales. Raise them, or leave one out."
         )
+
+    def _check_one(self, k: int, limits: Array, others: Array) -> None:
+        bound = self.search.least(k)
+        if bound > limits[k] * (1 + self.search.tol):
+            self._refuse_one(k, others, bound)
 
     def _refuse_one(self, k: int, others: Array, bound: float) -> None:
         name, limit = self.names[self.moving[k]], self.limits[self.moving[k]]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
@@ -59,6 +59,7 @@ class Tradeoff(Sequence[Balance]):
     _points: list[Optimum]
     _monitors: list[Monitor]
     _columns: dict[str, Array]
+    _made: dict[int, Balance] = field(default_factory=dict)  # what was asked for: it knows whether it is applied
 
     def __len__(self) -> int:
         return len(self._points)
@@ -73,6 +74,11 @@ class Tradeoff(Sequence[Balance]):
         if not -len(self) <= index < len(self):
             raise IndexError(f"there is no point {index}: the curve has {len(self)} of them")
         k = index % len(self)
+        if k not in self._made:
+            self._made[k] = self._balance(k)
+        return self._made[k]
+
+    def _balance(self, k: int) -> Balance:
         point, within = self._points[k], self._within
         h = within.joined.joint.problem.centred(point.h)
         limit = 1 + float(within.excess(h, np.ones(1))[0])
