@@ -26,6 +26,7 @@ import numpy as np
 import scipy.linalg
 from figures import ACCENT, AFTER, BEFORE, DATA, incoming_outgoing, percent, print_table, save, use_style
 from numpy.typing import NDArray
+from rate_network import RateNetwork
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
@@ -124,15 +125,11 @@ def simulate(
 
     The odours come one after the other, 150 ms each with 100 ms in between.
     """
-    x = np.zeros(len(J))
-    rates = []
-    for odour in drive.odour:
-        for present, steps in ((1.0, int(150 / dt)), (0.0, int(100 / dt))):
-            constant = scale * (present * odour - drive.threshold)
-            for _ in range(steps):
-                x = x + dt / tau * (-x + drive.gain * (J @ np.maximum(x, 0.0)) + constant)
-                rates.append(np.maximum(x, 0.0))
-    return np.array(rates)
+    present = np.repeat([1.0, 0.0] * len(drive.odour), [int(150 / dt), int(100 / dt)] * len(drive.odour))
+    odours = np.repeat(drive.odour, int(150 / dt) + int(100 / dt), axis=0)
+    nothing = np.zeros((0, len(J)))
+    network = RateNetwork(drive.gain * J, np.diag(scale), nothing, -scale * drive.threshold, step=dt / tau)
+    return network.run((present[:, None] * odours)[:, None]).rates[:, 0]
 
 
 def largest_change(before: NDArray[np.float64], after: NDArray[np.float64], scale: NDArray[np.float64]) -> float:

@@ -13,11 +13,12 @@ from neurobal.adapters import as_circuit
 from neurobal.balancing import balance
 from neurobal.certificate import Certificate, verify
 from neurobal.circuit import Circuit, Population, Projection
-from neurobal.cost import Cost, Power, Robustness
+from neurobal.cost import Activity, Cost, NeuronCost, NeuronTerm, OutputNoise, Power, Robustness, Term
 from neurobal.disk import SynapsesOnDisk, on_disk, to_disk
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError, UnbalanceableError
 from neurobal.large import verification as _  # noqa: F401  (by it `verify` knows networks on disk)
 from neurobal.large.result import LargeBalance
+from neurobal.neuron_costs import ExcludedNeurons
 from neurobal.rescaling import Rescaling, rescale
 from neurobal.result import Balance, Excluded
 from neurobal.rules import AntiBalancing, GradientFlow, NormalizedFlow, Rule, StochasticBalancing
@@ -31,19 +32,24 @@ if TYPE_CHECKING:
     from neurobal.brian.plasticity.normalization import IncomingNormalization
 
 __all__ = [
+    "Activity",
     "AntiBalancing",
     "Balance",
     "Certificate",
     "Circuit",
     "Cost",
     "Excluded",
+    "ExcludedNeurons",
     "GradientFlow",
     "IncomingNormalization",
     "InvalidInputError",
     "LargeBalance",
     "NeurobalError",
+    "NeuronCost",
+    "NeuronTerm",
     "NormalizedFlow",
     "NotHomogeneousError",
+    "OutputNoise",
     "Plasticity",
     "Population",
     "Power",
@@ -53,6 +59,7 @@ __all__ = [
     "Rule",
     "StochasticBalancing",
     "SynapsesOnDisk",
+    "Term",
     "UnbalanceableError",
     "analysis",
     "as_circuit",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from numbers import Integral, Real
 from os import PathLike
 from typing import Any, TypeAlias, overload
@@ -11,6 +12,9 @@ from typing import Any, TypeAlias, overload
 import numpy as np
 
 from neurobal.adapters import as_writable_circuit
+from neurobal.cluster.door import balance_on_cluster
+from neurobal.cluster.installed import is_dask_dataframe
+from neurobal.cluster.result import ClusterBalance
 from neurobal.cost import Cost, Power
 from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError
@@ -79,25 +83,28 @@ def balance(
     checkpoint: str | PathLike[str] | None = None,
     namespace: dict[str, Any] | None = None,
     level: int = 0,
-) -> Balance | BalanceOnDisk:
+) -> Balance | BalanceOnDisk | ClusterBalance:
     """Balance incoming and outgoing synaptic cost at every neuron without changing what the network computes.
 
     Minimises ``C(h) = Σ_e α_e |w_e|^p exp(p (a_e h_i - b_e h_j))`` over log-scales h of the free neurons; at the
     minimum incoming cost equals outgoing cost (Stock et al. 2022; Baldi et al. 2024, "Balance and Regularizer
-    Minimization"). The argument is never changed: the answer holds new weights, and writes them only when its
-    ``apply()`` is called.
+    Minimization"). Costs on neurons add ``Σ_i g_i exp(q_i h_i)``: those that grow with h count as incoming. The
+    argument is never changed: the answer holds new weights, and writes them only when its ``apply()`` is called.
 
     Parameters
     ----------
     network
         A (post, pre) array or scipy sparse matrix; a `Circuit`; a Brian2 ``Network``, a list of Brian2 objects, or
-        None for all objects that Brian2 would run; a network on disk (`on_disk`), which is never loaded.
+        None for all objects that Brian2 would run; a network on disk (`on_disk`), which is never loaded; a Dask
+        dataframe with the columns ``pre``, ``post`` and ``weight``, which stays on the workers of the present
+        ``distributed.Client`` (without one, of a local cluster that is started for the call and closed afterwards).
     cost
-        One cost for all projections, or a dict by projection name (absent: rescaled, but free of cost). `Power`,
-        `Robustness`, sums and multiples of them. All terms must have the same physical units.
+        One cost for everything, or a dict by projection name (absent: rescaled, but free of cost), and by population
+        name for costs on neurons. `Power`, `Robustness`; on neurons `Activity`, `OutputNoise`, `NeuronCost`; sums and
+        multiples of them. All terms must have the same physical units.
     pinned
         Neurons that keep λ = 1: names of populations, Brian2 groups or subgroups, a dict from name to mask, indices
-        or True; for a matrix a mask or indices; for a network on disk ids.
+        or True; for a matrix a mask or indices; for a network on disk or a Dask dataframe ids.
     tied
         Neurons that share one λ: labels (n,) for a matrix, else a dict from name to labels or True.
     homogeneity
@@ -114,7 +121,7 @@ def balance(
     dyadic
         Round to scales whose powers are powers of two: simulations stay bitwise identical.
     on_unbalanceable
-        What to do with synapses that have no balance: ``'exclude'`` them, or ``'raise'``.
+        What to do with synapses and costs of single neurons that have no balance: ``'exclude'`` them, or ``'raise'``.
     report
         Progress, as in Brian2's ``run``: None, ``'text'``, ``'stderr'``, or a function; or ``'bar'``, which tqdm draws.
     checkpoint
@@ -125,12 +132,13 @@ def balance(
 
     Returns
     -------
-    Balance, or BalanceOnDisk of a network on disk
+    Balance; BalanceOnDisk of a network on disk; ClusterBalance, with lazy ``weights``, of a Dask dataframe
 
     Raises
     ------
     UnbalanceableError
-        Nothing can be balanced at all, or something cannot and ``on_unbalanceable='raise'``.
+        Nothing can be balanced at all, or nothing of a cost on neurons, or something cannot and
+        ``on_unbalanceable='raise'``.
     NeurobalError
         Bad input. The message names the culprit and the remedy.
 
@@ -160,6 +168,19 @@ def balance(
             report=report,
             checkpoint=checkpoint,
             others={**others, "namespace": namespace},
+        )
+    if is_dask_dataframe(network):
+        others = {"tied": tied, "homogeneity": homogeneity, "scaling": scaling, "dyadic": dyadic}
+        return balance_on_cluster(
+            network,
+            cost=cost,
+            pinned=pinned,
+            solver=solver,
+            tol=tol,
+            max_iter=max_iter,
+            strict=on_unbalanceable == "raise",
+            report=report,
+            others={**others, "checkpoint": checkpoint, "namespace": namespace},
         )
     if checkpoint is not None:
         raise InvalidInputError("checkpoint: only balancing on disk keeps one; in memory it takes too short a time.")
@@ -203,8 +224,8 @@ def balance_formulation(
         h = rounded(h, quantum(formulation.circuit), formulation.problem.shiftable(), lambda h: meter(h)[0])
         imbalance = meter(h)[1]
     log_scale = formulation.nodes.spread(h)
-    formulation = formulation.at(formulation.circuit)  # forgets the flat problem, which takes memory
-    after = formulation.at(formulation.circuit.rescaled(log_scale, dyadic=dyadic))
+    formulation = replace(formulation)  # forgets the flat problem, which takes memory
+    after = formulation.rescaled(log_scale, dyadic=dyadic)
     cost_before = formulation.total()
     constant = cost_before - monitor.cost[0] if math.isfinite(cost_before) else 0.0
     progress.done(f"imbalance {imbalance.total:.1e}")

@@ -13,13 +13,21 @@ from typing import TypeAlias
 import numpy as np
 
 from neurobal.circuit import Circuit, Projection
-from neurobal.cost import Cost, Term, formula, terms_by_projection
+from neurobal.cost import (
+    Cost,
+    Term,
+    check_dimensions,
+    formula,
+    terms_by_population,
+    terms_by_projection,
+)
 from neurobal.errors import UnbalanceableError
 from neurobal.existence import Runaway, balanced_heights, find_runaway, without
 from neurobal.logarithms import pieces
+from neurobal.neuron_costs import ExcludedNeurons, NeuronCosts
 from neurobal.nodes import Nodes
 from neurobal.problem import Problem, build
-from neurobal.unbalanceable import check_free_neurons, no_balance, nothing_moves
+from neurobal.unbalanceable import check_free_neurons, neuron_costs_not_held, no_balance, nothing_moves
 
 Array: TypeAlias = np.ndarray
 
@@ -55,6 +63,8 @@ class Formulation:
         The terms of the cost, by the name of each costed projection.
     counted
         Which synapses take part in the balance: a mask for each projection of which some are left out.
+    neurons
+        What neurons cost by themselves, and which of them are left out.
     reason
         Why they are left out.
     """
@@ -62,6 +72,7 @@ class Formulation:
     circuit: Circuit
     cost: Cost | Mapping[str, Cost]
     terms: Mapping[str, list[Term]]
+    neurons: NeuronCosts
     counted: Mapping[str, Array] = field(default_factory=dict)
     reason: str = NO_WAY_BACK
 
@@ -72,37 +83,40 @@ class Formulation:
 
     @cached_property
     def problem(self) -> Problem:
-        """The flat problem of the synapses that take part, at the circuit's weights; made when first asked for."""
-        return build(self.circuit, self.nodes, self.terms, self.counted)
+        """The flat problem of all that takes part, at the circuit's weights; made when first asked for."""
+        return build(self.circuit, self.nodes, self.terms, self.counted, self.neurons.at_ground(self.nodes))
 
     @property
     def synapses(self) -> int:
         """The number of costed synapses."""
-        return sum(self.circuit.projections[name].weight.size for name in self.terms)
+        return sum(self.circuit.projections[name].weight.size for name, terms in self.terms.items() if terms)
 
     @property
-    def excluded(self) -> tuple[Excluded, ...]:
-        """The synapses that are left out, by projection."""
-        return tuple(
+    def excluded(self) -> tuple[Excluded | ExcludedNeurons, ...]:
+        """The synapses that are left out, by projection, and the neurons whose own costs are, by population."""
+        synapses = (
             Excluded(name, np.flatnonzero(~mask), mask.size, self.reason) for name, mask in self.counted.items()
         )
+        return (*self.neurons.excluded(self.nodes), *synapses)
 
     @property
     def largest_power(self) -> float:
-        """The largest power in what synapses of free neurons cost."""
+        """The largest power in what synapses of free neurons cost, or exponent in what these cost by themselves."""
         moving = [name for name, projection in self.circuit.projections.items() if not self._all_pinned(projection)]
-        return max((term.power for name in moving for term in self.terms.get(name, ())), default=1.0)
+        powers = [term.power for name in moving for term in self.terms.get(name, ())]
+        return max([*powers, self.neurons.largest_exponent(self.nodes)]) or 1.0
 
     @property
     def formula(self) -> str:
         """What the cost sums up, and its physical unit, if it has one: "Σ w² [m^4 kg^2 s^-6 A^-2]"."""
-        dimensions = (term.dimension for terms in self.terms.values() for term in terms)
+        dimensions = [term.dimension for terms in self.terms.values() for term in terms]
+        dimensions += [term.dimension for terms in self.neurons.terms.values() for term in terms]
         unit = next((str(dimension) for dimension in dimensions if dimension is not None), "")
         return formula(self.cost) + (f" [{unit}]" if unit not in ("", "1") else "")
 
     def total(self) -> float:
-        """``Σ α_e |w_e|^p`` over all costed synapses that are not left out, from the weights themselves."""
-        return sum(
+        """``Σ α_e |w_e|^p + Σ g_i λ_i^q`` over all that is not left out, from the weights themselves."""
+        return self.neurons.total() + sum(
             term.total(self.circuit.projections[name].weight, self.counted.get(name))
             for name, terms in self.terms.items()
             for term in terms
@@ -129,7 +143,10 @@ class Formulation:
         )
 
     def neuron_sums(self) -> dict[str, tuple[Array, Array]]:
-        """Incoming and outgoing cost of each neuron at the circuit's weights, by population: see `sums`."""
+        """Incoming and outgoing cost of each neuron at the circuit's weights, by population: see `sums`.
+
+        What a neuron costs by itself is incoming where it grows with h, outgoing where it falls.
+        """
         unmoved = {name: np.zeros(p.size) for name, p in self.circuit.populations.items()}
         totals = {name: (np.zeros(p.size), np.zeros(p.size)) for name, p in self.circuit.populations.items()}
         for name in self.terms:
@@ -138,6 +155,9 @@ class Formulation:
             totals[projection.post][0][:] += received
             if projection.pre is not None:
                 totals[projection.pre][1][:] += sent
+        for name in self.neurons.terms:
+            for side, own in zip(totals[name], self.neurons.sums(name), strict=True):
+                side[:] += own
         return totals
 
     def heights(self) -> dict[str, Array]:
@@ -145,25 +165,37 @@ class Formulation:
         heights = balanced_heights(self.problem)
         return self.nodes.spread(np.zeros(self.nodes.size) if heights is None else heights[:-1])
 
-    def at(self, circuit: Circuit) -> Formulation:
-        """The same cost of the same synapses, for a circuit that differs in its weights only."""
-        return replace(self, circuit=circuit)
+    def at(self, circuit: Circuit, moved: Mapping[str, Array] | None = None) -> Formulation:
+        """The same cost of the same synapses and neurons, for a circuit that differs in its weights only.
+
+        ``moved`` are the log-scales, by population, by which it has been rescaled since the numbers of its cost on
+        neurons ({}: not at all; None: by those of this formulation's circuit).
+        """
+        return replace(self, circuit=circuit, neurons=self.neurons if moved is None else self.neurons.at(moved))
+
+    def rescaled(self, log_scale: Mapping[str, Array], *, dyadic: bool) -> Formulation:
+        """The same after every neuron has moved by its log-scale."""
+        moved = {name: h + self.neurons.moved.get(name, 0.0) for name, h in log_scale.items()}
+        return self.at(self.circuit.rescaled(log_scale, dyadic=dyadic), moved)
 
     def without(self, runaway: Runaway, *, strict: bool = False) -> Formulation:
-        """The formulation without the synapses whose cost falls for ever along ``runaway``.
+        """The formulation without all whose cost falls for ever along ``runaway``.
 
-        UnbalanceableError if nothing remains, or if ``strict``.
+        UnbalanceableError if nothing remains, if nothing remains of a cost on neurons, or if ``strict``.
         """
+        neurons = self.neurons.without(runaway, self.nodes)
+        if not_held := neurons.lost_wholly(self.nodes):
+            raise self._error(neuron_costs_not_held(not_held))
         remaining = without(self.problem, runaway)
         if strict or not remaining.connected.any():
             raise self._error(no_balance(self.problem, remaining, runaway, self.nodes))
         counted = dict(self.counted)
-        for name in self.terms:
+        for name in filter(self.terms.get, self.terms):
             lost = self._lost(name, runaway)
             if lost.any():
                 counted[name] = counted.get(name, True) & ~lost
         reason = self.reason if runaway.strong is not None else FALLS_FOR_EVER
-        smaller = replace(self, counted=counted, reason=reason)
+        smaller = replace(self, counted=counted, neurons=neurons, reason=reason)
         vars(smaller).update(nodes=self.nodes, problem=remaining)  # known already: not to be made again
         return smaller
 
@@ -172,9 +204,9 @@ class Formulation:
 
         UnbalanceableError if nothing remains, or, if ``strict``, if anything has no balance.
         """
-        check_free_neurons(self.circuit, self.nodes)
+        check_free_neurons(self.circuit, self.nodes, bool(self.neurons.terms))
         if not self.problem.connected.any():
-            raise self._error(nothing_moves(self.circuit, self.nodes, self.terms))
+            raise self._error(nothing_moves(self.circuit, self.nodes, self.terms, self.neurons.terms))
         formulation = self
         while (runaway := find_runaway(formulation.problem)) is not None:
             formulation = formulation.without(runaway, strict=strict)
@@ -197,9 +229,16 @@ class Formulation:
         return UnbalanceableError("\n".join(filter(None, [text, self.circuit.advice])))
 
 
-def formulate(circuit: Circuit, cost: Cost | Mapping[str, Cost]) -> Formulation:
-    """The problem of a circuit under a cost; nothing is left out yet (see `Formulation.balanceable`)."""
-    return Formulation(circuit, cost, terms_by_projection(cost, circuit))
+def formulate(
+    circuit: Circuit, cost: Cost | Mapping[str, Cost], moved: Mapping[str, Array] | None = None
+) -> Formulation:
+    """The problem of a circuit under a cost; nothing is left out yet (see `Formulation.balanceable`).
+
+    ``moved``: the log-scales by which the circuit has been rescaled since the numbers of its cost on neurons.
+    """
+    terms, own = terms_by_projection(cost, circuit), terms_by_population(cost, circuit)
+    check_dimensions(terms, own)
+    return Formulation(circuit, cost, terms, NeuronCosts(own, moved or {}))
 
 
 def _unchanging(projection: Projection) -> Array:

@@ -56,7 +56,7 @@ class Point:
 
 
 class Potential:
-    """``C(h)`` around ``base``. ``evaluations`` counts passes over all synapses."""
+    """``C(h)`` around ``base``. ``evaluations`` counts passes over all costs."""
 
     def __init__(self, problem: Problem, base: Array | None = None) -> None:
         self.problem = problem
@@ -122,7 +122,7 @@ class Potential:
                     sums *= abs(exponent)
                     curvature += sums
                 factors.append((s, t))
-            self.evaluations += bool(self.costs)
+            self.evaluations += bool(self.costs or self.grounds)
             for ground, values in self.grounds:
                 alpha, node = ground.power * ground.a, ground.node
                 sums = values * np.exp(alpha * x[node])

@@ -264,10 +264,17 @@ class _Builder:
         return Problem(self.size, blocks, grounds)
 
 
-def build(circuit: Circuit, nodes: Nodes, terms: Mapping[str, list[Term]], counted: Mapping[str, Array]) -> Problem:
+def build(
+    circuit: Circuit,
+    nodes: Nodes,
+    terms: Mapping[str, list[Term]],
+    counted: Mapping[str, Array],
+    at_ground: Iterable[tuple[float, Array, Array]] = (),
+) -> Problem:
     """The flat problem of a circuit under cost terms (by projection name). Zero weights are absent synapses.
 
-    ``counted`` holds a mask for projections of which some synapses are left out.
+    ``counted`` holds a mask for projections of which some synapses are left out. ``at_ground`` are costs of nodes by
+    themselves: an exponent, and nodes with their log-costs.
     """
     log_unit = _common_unit(circuit, terms)
     builder = _Builder(nodes.size, log_unit)
@@ -289,6 +296,8 @@ def build(circuit: Circuit, nodes: Nodes, terms: Mapping[str, list[Term]], count
                 else:
                     here = np.flatnonzero(mask)
                     builder.add(term.power, *exponents, post[here], pre[here], values[here])
+    for exponent, node, log_cost in at_ground:
+        builder.add_ground(abs(exponent), np.sign(exponent), node, log_cost)
     return builder.problem()
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from neurobal import notebook_html
 from neurobal.formulation import Excluded, Formulation
+from neurobal.neuron_costs import ExcludedNeurons
 from neurobal.rescaling import Rescaling, span
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ Row: TypeAlias = tuple[str, str, str, str]
 
 FREE = "(free are neurons that may have a λ other than 1)"
 LEFT_OUT = "(left out are synapses that no scales balance; they move with their neurons, but do not count)"
+NOT_HELD = "(left out are costs on neurons that no scales balance: these neurons are not scaled for their sake)"
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -29,16 +31,18 @@ class Balance(Rescaling):
     success, status, message : as in SciPy
         Whether the tolerance was met: as a bool, as the solver's reason to stop, and as a sentence.
     method, iterations, evaluations
-        An evaluation is one pass over all synapses (a pair of sparse matrix-vector products).
+        An evaluation is one pass over all synapses (a pair of sparse matrix-vector products), or over all neurons if
+        only they cost anything.
     cost_before, cost : float
-        Total cost of all costed synapses that were not left out.
+        Total cost of all costed synapses and neurons that were not left out.
     imbalance_before, imbalance : float
         The largest Σ |in - out| / Σ p c of a connected component; sums over its free neurons (tied ones as one), and
         over the synapses that a rescaling can change. c is the cost of a synapse, p its power.
     worst_unit : float
         The largest |in - out| / (in + out) of a free neuron, or of a group of tied ones.
-    excluded : tuple of Excluded
-        Synapses without a balance, by projection. They are rescaled as their neurons are, but were not counted.
+    excluded : tuple of Excluded and ExcludedNeurons
+        Synapses without a balance, by projection. They are rescaled as their neurons are, but were not counted. So
+        are the costs of neurons by themselves (`Activity`, `OutputNoise`) that nothing holds, by population.
     scale, weights, before, circuit, certificate, ...
         As in a `Rescaling`.
     formulation : Formulation
@@ -58,14 +62,15 @@ class Balance(Rescaling):
     imbalance_before: float
     imbalance: float
     worst_unit: float
-    excluded: tuple[Excluded, ...]
+    excluded: tuple[Excluded | ExcludedNeurons, ...]
     formulation: Formulation
     history: np.recarray
 
     def table(self) -> dict[str, Any]:
         """Columns with one entry a neuron, as those of `Rescaling.table`, and these:
 
-        ``incoming``, ``outgoing`` are the two halves of ∂C/∂h, equal where a neuron is balanced, and
+        ``incoming``, ``outgoing`` are the two halves of ∂C/∂h, equal where a neuron is balanced (costs on neurons
+        that grow with λ are incoming, those that fall outgoing), and
         ``incoming_before``, ``outgoing_before`` those of the network as it was. ``left_out``: the neuron could
         move, but none of its costs takes part in the balance.
 
@@ -76,8 +81,8 @@ class Balance(Rescaling):
         ([False, False, True], [0.0, 0.0, 0.0])
         """
         columns = super().table()
-        for circuit, suffix in ((self.circuit, ""), (self.before, "_before")):
-            sums = self.formulation.at(circuit).neuron_sums()
+        for circuit, moved, suffix in ((self.circuit, self.log_scale, ""), (self.before, {}, "_before")):
+            sums = self.formulation.at(circuit, moved).neuron_sums()
             for side, name in enumerate(("incoming", "outgoing")):
                 columns[name + suffix] = np.concatenate([sums[population][side] for population in sums])
         without_cost = self.formulation.nodes.spread(~self.formulation.problem.connected)
@@ -114,6 +119,9 @@ class Balance(Rescaling):
     def _parts(self) -> tuple[str, list[Row], list[Row], list[str]]:
         """A title, rows of numbers before and after, rows of populations, and notes."""
         state = "balanced" if self.success else "NOT balanced"
+        own = [excluded for excluded in self.excluded if isinstance(excluded, ExcludedNeurons)]
+        if own:
+            state += f" WITHOUT the costs on {sum(excluded.neurons.size for excluded in own):,} neurons, see below"
         title = f"Balance: {state} ({self.method}, {self.iterations} iterations, {self.evaluations} evaluations)"
         fall = f"({self.cost / self.cost_before - 1:+.1%}) " if self.cost_before > 0 else ""
         numbers = [
@@ -125,5 +133,6 @@ class Balance(Rescaling):
             h, free = self.log_scale[name], int((~population.pinned).sum())
             populations.append((name, f"{population.size:,}", f"{free:,}", span(np.exp(h))))
         notes = [FREE, *self.before.notes, *(f"left out: {excluded}" for excluded in self.excluded)]
-        notes += [LEFT_OUT] if self.excluded else []
+        notes += [NOT_HELD] if own else []
+        notes += [LEFT_OUT] if len(self.excluded) > len(own) else []
         return title, numbers, populations, [*notes, *([] if self.success else [self.message]), str(self.certificate)]

@@ -31,6 +31,8 @@ OPTIONAL = (
     ("test_progress_bar.py", "bar", ("tqdm>=4.60",)),
     ("test_package.py", "dev", ("setuptools>=77",)),
     ("disk/test_disk_tables.py", "table", ("pyarrow>=18",)),
+    ("cluster/test_cluster.py", "dask", ("dask>=2025.1", "distributed>=2025.1", "pandas", "pyarrow>=18")),
+    ("large/test_connectome_page.py", "table", ("pyarrow>=18",)),
 )
 
 

@@ -81,6 +81,26 @@ class Oracle:
         post, pre = np.nonzero(matrix)
         return cls.of(len(matrix), post, pre, matrix[post, pre], **arguments)
 
+    def with_neurons(self, *terms: tuple[Array, float | Array]) -> Oracle:
+        """The same with costs ``g exp(q h)`` on neurons, pairs (g, q); the rows of neuron i are marked by -1 - i."""
+        rows, logs, power, synapse = [], [], [], []
+        for weight, exponent in terms:
+            for i, (g, q) in enumerate(zip(weight, np.broadcast_to(exponent, weight.shape), strict=True)):
+                row = np.zeros(self.size + 1)  # the last column is the ground
+                row[self.unit[i]] = q
+                if g > 0:
+                    rows.append(row[:-1])
+                    logs.append(np.log(g))
+                    power.append(abs(q))
+                    synapse.append(-1 - i)
+        return Oracle(
+            np.vstack([self.exponents, np.reshape(rows, (len(rows), self.size))]),
+            np.append(self.log_cost, logs),
+            np.append(self.power, power),
+            np.append(self.synapse, synapse).astype(int),
+            self.unit,
+        )
+
     @property
     def size(self) -> int:
         return self.exponents.shape[1]

@@ -38,6 +38,9 @@ NASTY: list[Any] = [
     {"quantity": ["os", 1.0, []]},
     *({"Key": {}}, {"Key": {"owner": "E", "variable": "v"}}, {"Kind": {"value": "state"}}),
     *({"Power": {"p": p, "weight": weight}} for p, weight in ((2.0, 1.0), (1e308, 1e308), (1, "1"))),
+    {"Activity": {"values": {"dict": [["neurons", 1.0]]}, "p": 1e308, "of": "sent"}},
+    {"OutputNoise": {"noise_gains": {"float": "inf"}, "of": 3}},
+    {"NeuronCost": {"weight": 1e308, "exponent": -1e308}},
     {"CostSum": {"parts": {"tuple": []}}},
     {"DenseMatrix": {"shape": {"tuple": [10**9, 10**9]}, "mask": None}},
 ]
@@ -63,6 +66,13 @@ def examples() -> dict[str, Any]:
         "circuit": circuit,
         "rescaling": nb.rescale(J, [1, 2, 4, 1]),
         "balance": nb.balance(J, cost=cost),
+        "balance of neurons": nb.balance(
+            J,
+            cost=Power(1)
+            + nb.Activity([1, 2, 0, 3], p=3)
+            + nb.OutputNoise(np.ones(4))
+            + nb.NeuronCost(0.0, np.arange(4)),
+        ),
         "balanced circuit": nb.balance(
             circuit, cost=nb.Robustness({"E": np.ones(4), "out": np.ones(2)}) if 0 else Power(2)
         ),

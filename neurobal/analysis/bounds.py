@@ -19,6 +19,7 @@ from neurobal.cost import Cost
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Excluded
 from neurobal.logarithms import log_sums
+from neurobal.neuron_costs import ExcludedNeurons
 from neurobal.problem import Problem
 from neurobal.solvers.runaways import seen_from
 
@@ -40,14 +41,14 @@ class CostBounds:
         The total cost now, as `Balance.cost_before`: without what has no balance.
     least_saving, greatest_saving : float
         Balancing lowers the cost at least, and at most, by this much.
-    excluded : tuple of Excluded
-        Synapses that have no balance. The bounds are about the others.
+    excluded : tuple of Excluded and ExcludedNeurons
+        Synapses, and costs on neurons, that have no balance. The bounds are about the others.
     """
 
     cost_before: float
     least_saving: float
     greatest_saving: float
-    excluded: tuple[Excluded, ...] = ()
+    excluded: tuple[Excluded | ExcludedNeurons, ...] = ()
 
     @property
     def lower(self) -> float:
@@ -97,9 +98,9 @@ def cost_bounds(
     never less than the bound ``|in - out|² / (4 max_i(in_i + out_i))`` that the first paper's code uses, and so proves
     that one, too: ``2 (in + out) >= (√in + √out)²``. It holds for every power p > 0.
 
-    Both hold with pinned and tied neurons, any exponents a and b, and sums of powers. Where exponents are such that no
-    two synapses between two neurons pull in exactly opposite directions (homogeneity 2 on either side) the first bound
-    is weak. The time needed is that of a few sums over all synapses.
+    Both hold with pinned and tied neurons, any exponents a and b, sums of powers and costs on neurons. Where
+    exponents are such that no two synapses between two neurons pull in exactly opposite directions (homogeneity 2
+    on either side) the first bound is weak. The time needed is that of a few sums over all synapses.
 
     Parameters
     ----------

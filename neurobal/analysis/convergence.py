@@ -70,7 +70,8 @@ def convergence_rate(
     ``exp(-λ_min(H) t / p)``, λ_min the smallest eigenvalue of H apart from the shifts that change no cost. With
     a = b = 1 and one power H is p² times the Laplacian L of the symmetrised costs c_ij + c_ji at balance, grounded at
     pinned neurons, and the rate is ``p λ_min(L)`` (the flow of Stock et al. 2022 with τ = 1, linearised). Tied neurons
-    move as one, by the sum of their imbalances. p is the largest power in what the synapses of free neurons cost.
+    move as one, by the sum of their imbalances. p is the largest power in what the synapses of free neurons
+    cost, or the largest exponent of what these cost by themselves.
 
     It is a rate per unit of time *and cost*. `GradientFlow` measures costs in units of the mean cost of a synapse at
     its start: divide by that, and multiply by its ``rate``. The rate says nothing about the way until then: far from

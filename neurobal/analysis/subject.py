@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from neurobal.adapters import as_writable_circuit
-from neurobal.cost import Cost, Power, same_terms, terms_by_projection
+from neurobal.cost import Cost, Power, same_neuron_terms, same_terms, terms_by_population, terms_by_projection
 from neurobal.errors import InvalidInputError
 from neurobal.formulation import Formulation, formulate
 from neurobal.result import Balance
@@ -28,13 +28,20 @@ def subject(
             _check_cost(network, cost, owner)
         circuit = as_writable_circuit(network.before if before else network.circuit, **arguments)
         constrained = any(arguments.get(name) is not None for name in ("pinned", "tied", "homogeneity"))
-        return formulate(circuit, network.formulation.cost) if constrained else network.formulation.at(circuit)
+        moved = {} if before else network.log_scale
+        if constrained:
+            return formulate(circuit, network.formulation.cost, moved)
+        return network.formulation.at(circuit, moved)
     return formulate(as_writable_circuit(network, **arguments), Power(2) if cost is None else cost)
 
 
 def _check_cost(balance: Balance, cost: Cost | Mapping[str, Cost], owner: str) -> None:
-    """Costs have no equality: the terms that they put on this network's synapses are compared."""
-    if not same_terms(terms_by_projection(cost, balance.circuit), balance.formulation.terms):
+    """Costs have no equality: the terms that they put on this network's synapses and neurons are compared."""
+    circuit, formulation = balance.circuit, balance.formulation
+    if not (
+        same_terms(terms_by_projection(cost, circuit), formulation.terms)
+        and same_neuron_terms(terms_by_population(cost, circuit), formulation.neurons.terms)
+    ):
         raise InvalidInputError(
             f"{owner}: the Balance was made with another cost. Give the cost that the Balance was made with, or none."
         )

@@ -6,7 +6,7 @@ import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
@@ -69,7 +69,15 @@ def _sum_of(mask: Array) -> int:
     return zlib.crc32(np.packbits(mask).data)
 
 
-def pinned_mask(network: SynapsesOnDisk, pinned: Any) -> Array:
+class Named(Protocol):
+    """A network whose neurons have names."""
+
+    @property
+    def size(self) -> int: ...
+    def numbers(self, ids: Any) -> Array: ...
+
+
+def pinned_mask(network: Named, pinned: Any) -> Array:
     """A mask (n,) of the neurons that are pinned: of their ids, or a mask already."""
     mask = np.zeros(network.size, dtype=bool)
     if pinned is None or pinned is False:

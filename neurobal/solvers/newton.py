@@ -28,6 +28,8 @@ LARGEST_STEP = 8.0  # of one Newton step, in units of the largest exponent
 COARSE_PAYS = 60  # a coarse correction is worth while where more iterations than that are left to go
 MAX_LAYERS = 40  # of weak nodes, each far below the last; where they run away there is no end to them
 FAINT = 1e-7  # share of a component's cost below which a node is balanced by itself, at the end
+WEAKLY_HELD = 0.1  # share of a component's curvature below which its common shift is a slow mode
+ROUNDING = 1e-12  # share of a component's curvature that rounding hides
 STALE = 1.0  # logarithmic change of costs after which a coarse correction is formed anew
 TINY = 1e-300  # in place of zero, where a number is divided by
 ARMIJO = 1e-4  # share of the fall that the slope promises which a step has to bring
@@ -179,11 +181,12 @@ class _InnerSolver:
             return np.subtract(v, image, out=image)
 
         search = _ConjugateGradients(residual)
+        shifts = self._common_shifts(point, root)
         if self._coarse is not None and np.abs(point.h - self._coarse_at).max() * self._problem.slopes()[1] > STALE:
             self._update_coarse(point, root)
         limit = 10 * WATCH + 2 * self._problem.size
         while self._may_coarsen and self._coarse is None:
-            rate = search.run(product, goal, WATCH)
+            rate = search.run(product, goal, WATCH, shifts)
             if search.size <= goal or search.steps < WATCH or limit <= 0:
                 return search.solution / root
             limit -= WATCH
@@ -191,8 +194,22 @@ class _InnerSolver:
                 self._coarse = CoarseCorrection(self._potential, aggregates(self._potential, point))
                 self._update_coarse(point, root)
                 search = _ConjugateGradients(search.residual, search.solution)
-        search.run(product, goal, limit, self._coarse)
+        search.run(product, goal, limit, self._coarse or shifts)
         return search.solution / root
+
+    def _common_shifts(self, point: Point, root: Array) -> Callable[[Array], Array] | None:
+        """A correction by common shifts of whole components, where only weak costs towards the ground hold these."""
+        potential = self._potential
+        if not (self._problem.symmetric and self._problem.grounds):
+            return None
+        # With a = b a common shift changes these costs only.
+        held, total = (potential.by_component(x) for x in (potential.ground_curvature(point), point.curvature))
+        weak = (held > ROUNDING * total) & (held < WEAKLY_HELD * total)
+        if not weak.any():
+            return None
+        inverse = np.divide(1.0, held, out=np.zeros_like(held), where=weak)
+        labels = self._problem.labels
+        return lambda v: root * (inverse * potential.by_component(root * v))[labels]
 
     def _update_coarse(self, point: Point, root: Array) -> None:
         assert self._coarse is not None

@@ -16,7 +16,7 @@ from neurobal.adapters.detached import DetachedBinding, Reading
 from neurobal.certificate import Certificate
 from neurobal.circuit import Circuit, Parameter, Population, Projection
 from neurobal.containers import DenseMatrix, ListOfSynapses, SparseMatrix
-from neurobal.cost import Cost, CostSum, Power, Robustness
+from neurobal.cost import Activity, Cost, CostSum, NeuronCost, OutputNoise, Power, Robustness
 from neurobal.description import Description, Key, Line, NotKept, Seen, Stored
 from neurobal.errors import InvalidFileError
 from neurobal.formulation import Formulation, formulate
@@ -47,6 +47,7 @@ BALANCE: Mapping[str, Any] = {
     **FOUND,
     "cost_function": Cost | dict[str, Cost],
     "counted": dict[str, Array],
+    "counted_neurons": dict[str, Array],
     "reason": str,
     "history": dict[str, Array],
 }
@@ -68,6 +69,7 @@ def _taken_balance(balance: Balance) -> dict[str, Any]:
         **{name: getattr(balance, name) for name in (*RESCALING, *FOUND)},
         "cost_function": formulation.cost,
         "counted": dict(formulation.counted),
+        "counted_neurons": dict(formulation.neurons.counted),
         "reason": formulation.reason,
         "history": {name: np.asarray(balance.history[name], dtype=float) for name in COLUMNS},
     }
@@ -79,30 +81,45 @@ def _balance(
     dyadic: bool,
     cost_function: Cost | dict[str, Cost],
     counted: dict[str, Array],
+    counted_neurons: dict[str, Array],
     reason: str,
     history: dict[str, Array],
     **found: Any,
 ) -> Balance:
     made = _rescaling(before, log_scale, dyadic)
-    formulation = _formulation(before, cost_function, counted, reason)
+    formulation = _formulation(before, cost_function, counted, counted_neurons, reason)
     return Balance(
         log_scale=made.log_scale,
         before=made.before,
         circuit=made.circuit,
         dyadic=dyadic,
         excluded=formulation.excluded,
-        formulation=formulation.at(made.circuit),
+        formulation=formulation.at(made.circuit, made.log_scale),
         history=_history(history),
         **found,
     )
 
 
-def _formulation(before: Circuit, cost: Cost | dict[str, Cost], counted: dict[str, Array], reason: str) -> Formulation:
+def _formulation(
+    before: Circuit,
+    cost: Cost | dict[str, Cost],
+    counted: dict[str, Array],
+    counted_neurons: dict[str, Array],
+    reason: str,
+) -> Formulation:
     formulation = formulate(before, cost)
     for name, mask in counted.items():
         if name not in formulation.terms or mask.dtype != bool or mask.shape != before.projections[name].weight.shape:
             raise InvalidFileError(f"what it left out of {name!r} does not fit the synapses")
-    return replace(formulation, counted=counted, reason=reason)
+    for name, mask in counted_neurons.items():
+        if (
+            name not in formulation.neurons.terms
+            or mask.dtype != bool
+            or mask.shape != before.populations[name].pinned.shape
+        ):
+            raise InvalidFileError(f"what it left out of {name!r} does not fit the neurons")
+    neurons = replace(formulation.neurons, counted=counted_neurons)
+    return replace(formulation, counted=counted, neurons=neurons, reason=reason)
 
 
 def _history(columns: dict[str, Array]) -> np.recarray:
@@ -139,7 +156,7 @@ def _symmetries(model: Model, declaration: dict[str, Any]) -> Symmetries:
 TABLE: Table = {
     "Circuit": Form(Circuit, circuits.FIELDS, circuits.taken, circuits.built),
     "Rescaling": Form(Rescaling, RESCALING, lambda r: {name: getattr(r, name) for name in RESCALING}, _rescaling),
-    "Balance": Form(Balance, BALANCE, _taken_balance, _balance),
+    "Balance": Form(Balance, BALANCE, _taken_balance, _balance, {"counted_neurons": {"dict": []}}),
     "Certificate": form(Certificate, types={"scale": Array | dict[str, Array]}),
     "Symmetries": Form(
         Symmetries,
@@ -153,7 +170,7 @@ TABLE: Table = {
             *(Population, Parameter, ListOfSynapses, DenseMatrix, SparseMatrix),
             *(Key, Line, NotKept, Seen, Stored),
             *(GroupMotion, Motion, SynapticMotion),
-            *(Power, Robustness),
+            *(Power, Robustness, Activity, NeuronCost, OutputNoise),
             *(Constant, Function, GroupModel, Pin, Place, Statement, SynapsesModel, Variable),
         )
     },

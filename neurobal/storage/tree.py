@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from fractions import Fraction
 from types import NoneType, UnionType
 from typing import Any, TypeAlias, Union, get_args, get_origin, get_type_hints
@@ -32,13 +32,15 @@ class Form:
     """How the objects of one class are written.
 
     ``fields`` gives the types of what is written, by name; ``take`` finds these values in an object, and ``build``
-    makes an object of them, after having checked what types cannot tell.
+    makes an object of them, after having checked what types cannot tell. ``absent`` gives the trees of fields that
+    older files do not have.
     """
 
     kind: type
     fields: Mapping[str, Any]
     take: Callable[[Any], Mapping[str, Any]]
     build: Callable[..., Any]
+    absent: Mapping[str, Any] = field(default_factory=dict)
 
 
 def form(
@@ -160,7 +162,7 @@ class Reader:
 
     def _record(self, name: str, content: Any) -> Any:
         form = self._table[name]
-        content = _of(dict, content, name)
+        content = {**form.absent, **_of(dict, content, name)}
         if content.keys() != form.fields.keys():
             odd = sorted(content.keys() ^ form.fields.keys())
             raise InvalidFileError(f"a {name} lacks or has too much: {', '.join(map(repr, odd[:3]))}")

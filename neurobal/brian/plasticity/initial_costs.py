@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from neurobal.circuit import Circuit, Projection
-from neurobal.cost import Cost, Term
+from neurobal.cost import Cost, Term, costs_neurons
 from neurobal.errors import InvalidInputError, UnbalanceableError, did_you_mean
 from neurobal.existence import FALLS
 from neurobal.formulation import formulate
@@ -120,6 +120,12 @@ def _same(now: Mapping[str, tuple[Array, ...]], then: Mapping[str, tuple[Array, 
 def largest_power(cost: Any, moving: Mapping[str, SynapticMotion]) -> float:
     """The largest power of what the moving synapses cost; an error if nothing costs anything."""
     known = [projection for name, moves in moving.items() for projection in moves.projections(name)]
+    for one in cost.values() if isinstance(cost, Mapping) else [cost]:
+        if costs_neurons(one):
+            raise InvalidInputError(
+                f"cost: {one!r:.60} costs neurons by themselves, which is not yet possible in a Plasticity. Leave that "
+                "part out, or balance the network by nb.balance(network, cost=...), which knows it."
+            )
     if isinstance(cost, Mapping):
         for key in cost:
             if key not in known:
