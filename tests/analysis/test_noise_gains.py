@@ -73,3 +73,16 @@ def test_unstable_networks_have_none(limit: int, monkeypatch: pytest.MonkeyPatch
 
 def test_nothing_is_read_out(integrated: None) -> None:
     assert np.array_equal(noise_gains(np.zeros((3, 3)), np.zeros(3)), np.zeros(3))
+
+
+def test_what_the_cost_of_output_noise_predicts_is_what_the_rescaled_network_does(rng: np.random.Generator) -> None:
+    """Least output noise at the same activity: the new gains add up to the attainable (Σ s√G)² / (Σ s² Σ G)."""
+    weights, readout = stable(rng, 10)
+    gains, activity = noise_gains(weights, readout), rng.uniform(0.5, 2.0, 10)
+    result = nb.balance(weights, cost={"neurons": nb.OutputNoise(gains) + nb.Activity(activity)})
+    common = np.sqrt(np.sum((activity * result.scale) ** 2) / np.sum(activity**2))  # back to the activity before
+    scale = result.scale / common
+    after = noise_gains(weights * scale[:, None] / scale, readout / scale)
+    assert after == pytest.approx(gains / scale**2, rel=1e-9)
+    attainable = np.sum(activity * np.sqrt(gains)) ** 2 / (np.sum(activity**2) * np.sum(gains))
+    assert after.sum() / gains.sum() == pytest.approx(attainable, rel=1e-8) and attainable < 1
