@@ -3,6 +3,7 @@
 from neurobal.analysis.bounds import CostBounds, cost_bounds
 from neurobal.analysis.convergence import ConvergenceRate, convergence_rate
 from neurobal.analysis.noise import NoiseCovariance, noise_covariance
+from neurobal.analysis.noise_gains import noise_gains
 from neurobal.analysis.sensitivity import sensitivity
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "convergence_rate",
     "cost_bounds",
     "noise_covariance",
+    "noise_gains",
     "sensitivity",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import linalg
 
 from neurobal.analysis.recurrent import recurrent
+from neurobal.circuit import Projection
 from neurobal.errors import InvalidInputError
 from neurobal.inputs import numbers
 
@@ -76,17 +77,28 @@ def noise_covariance(weights: Any, *, slopes: Any = None, noise: Any = 1.0, read
     if np.any(std < 0):
         worst = int(np.argmin(std))
         raise InvalidInputError(f"noise_covariance: noise: σ of unit {worst} is {std[worst]:g}, below zero.")
-    drift = -np.eye(size)
-    np.add.at(drift, (synapses.post_index, synapses.pre_index), synapses.weight * slope[synapses.pre_index])
-    # Very different scales would cost all digits. These are powers of two: nothing is rounded.
-    balanced, (scale, _) = linalg.matrix_balance(drift, permute=False, separate=True)
-    decay = np.linalg.eigvals(balanced)
-    if decay.real.max(initial=-1.0) >= 0:
-        worst = decay[np.argmax(decay.real)]
-        raise InvalidInputError(
-            "noise_covariance: the network is unstable, there is no stationary state: -1 + J φ' has the eigenvalue "
-            f"{worst:.4g}. Make the weights smaller, or give the slopes at a stable fixed point."
-        )
+    balanced, scale = drift_of(synapses, slope)
+    refuse_unstable(balanced, "noise_covariance")
     state = linalg.solve_continuous_lyapunov(balanced, -np.diag((std / scale) ** 2))
     state = 0.5 * (state + state.T) * np.outer(scale, scale)
     return NoiseCovariance(state, None if out is None else out @ state @ out.T)
+
+
+def drift_of(synapses: Projection, slope: Array) -> tuple[Array, Array]:
+    """``S⁻¹ A S`` and the diagonal of S for ``A = -1 + J diag(φ')``: in scales in which no digits are lost."""
+    drift = -np.eye(synapses.shape[0])
+    np.add.at(drift, (synapses.post_index, synapses.pre_index), synapses.weight * slope[synapses.pre_index])
+    # Very different scales would cost all digits. These are powers of two: nothing is rounded.
+    balanced, (scale, _) = linalg.matrix_balance(drift, permute=False, separate=True)
+    return balanced, scale
+
+
+def refuse_unstable(drift: Array, owner: str) -> None:
+    """Raise an error if not all eigenvalues decay."""
+    decay = np.linalg.eigvals(drift)
+    if decay.real.max(initial=-1.0) >= 0:
+        worst = decay[np.argmax(decay.real)]
+        raise InvalidInputError(
+            f"{owner}: the network is unstable, there is no stationary state: -1 + J φ' has the eigenvalue "
+            f"{worst:.4g}. Make the weights smaller, or give the slopes at a stable fixed point."
+        )
