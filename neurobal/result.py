@@ -41,8 +41,8 @@ class Balance(Rescaling):
     budgets : tuple of Budget
         What became of each budget: limit, totals before and after, multiplier μ; none if none were given.
     effective_cost : Cost, or dict of costs
-        ``cost + Σ μ_k budget_k``: what these scales balance. Without budgets the cost itself. Balancing it, or handing
-        it to a `Plasticity`, leads to the same scales without budgets.
+        ``cost + Σ μ_k budget_k``: what these scales balance. Without budgets the cost itself. Balancing it leads to
+        the same scales without budgets.
     imbalance_before, imbalance : float
         The largest Σ |in - out| / Σ p c of a connected component; sums over its free neurons (tied ones as one), and
         over the synapses that a rescaling can change. c is the cost of a synapse, p its power.

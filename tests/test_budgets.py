@@ -281,3 +281,34 @@ def test_refusals(tmp_path: Path) -> None:
     on_disk = nb.to_disk(np.array([[0, 1.0], [1, 0]]), tmp_path / "net")
     with pytest.raises(nb.InvalidInputError, match="budget: possible for networks in memory only"):
         nb.balance(on_disk, budget=[(nb.Power(1), 1.0)])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_costs_within_any_others(seed: int) -> None:
+    """Random networks, pins, ties, homogeneities: an optimum, or an error that says which limits cannot hold."""
+    rng = np.random.default_rng(seed)
+    size = int(rng.integers(3, 14))
+    weights = rng.normal(size=(size, size)) * np.exp(rng.normal(0, 1.5, (size, size)))
+    weights *= rng.random((size, size)) < rng.uniform(0.3, 1)
+    pool = [
+        nb.Power(2), nb.Power(1), 3 * nb.Power(0.5), nb.Activity(np.exp(rng.normal(0, 2, size))),
+        nb.OutputNoise(np.exp(rng.normal(0, 2, size))), nb.NeuronCost(np.exp(rng.normal(size=size)), 3.0),
+    ]  # fmt: skip
+    chosen = [pool[k] for k in rng.choice(len(pool), int(rng.integers(2, 5)), replace=False)]
+    budget = [(cost, float(rng.choice([1, 1.2, 0.95, 2, 0.5]))) for cost in chosen[1:]]
+    given: dict[str, Any] = {"pinned": rng.random(size) < 0.3} if rng.random() < 0.5 else {}
+    if rng.random() < 0.3:
+        given["tied"] = rng.integers(-1, 3, size)
+    given["homogeneity"] = float(rng.choice([0.5, 1, 1, 2]))
+    try:
+        result = nb.balance(weights, cost=chosen[0], budget=budget, **given)
+    except nb.UnbalanceableError as error:
+        assert "falls for ever" in str(error) or "Nothing can be balanced" in str(error)
+    except nb.InvalidInputError as error:
+        text = str(error)
+        assert text.startswith(("budget: ", "cost: no scales change", "No neuron is free"))
+        assert "together" not in text or any(limit < 1 for _, limit in budget)
+    else:
+        assert result.success or result.excluded, result.message
+        for one in result.budgets if result.success else ():
+            assert one.excess <= 1e-8 and (not one.active or abs(one.excess) <= 1e-8)
