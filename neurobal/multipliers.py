@@ -21,6 +21,7 @@ from neurobal.existence import Runaway, find_runaway, without
 from neurobal.potential import Point, Potential
 from neurobal.problem import Block, Ground, Problem
 from neurobal.solvers import Monitor, Newton, Solution
+from neurobal.solvers.conjugate_gradients import TINY, ConjugateGradients
 from neurobal.solvers.runaways import seen_from
 from neurobal.stores import InMemory
 
@@ -30,7 +31,6 @@ MOST_POINTS = 100  # multipliers that are tried
 FIRST = 1e-3  # tolerance of the first points
 LOOSE = 30.0  # a budget's distance from its limit is known to this many times the tolerance of a point
 LONGEST = 4.0  # step of a log-multiplier
-TINY = 1e-300
 TANGENT = 1e-3  # share of the residual to which the equations of tangents are solved
 RIDGE = 1e-6  # of the largest curvature: along directions that have less, as of two equal budgets, steps are long
 ROOM = 0.999  # all limits times this hold somewhere: then there is room
@@ -329,25 +329,10 @@ def _as_definite(part: Problem, whole: Problem) -> bool:
 
 
 def _solved_system(potential: Potential, point: Point, right: Array) -> Array:
-    """``H⁻¹ right`` by conjugate gradients, in the variables in which the Hessian has a unit diagonal."""
-    root = np.sqrt(np.where(point.curvature > 0, point.curvature, 1.0))
-    residual = np.where(point.curvature > 0, right, 0.0) / root
-    solution, along = np.zeros_like(residual), residual.copy()
-    now = float(residual @ residual)
-    goal = TANGENT**2 * now
-    for _ in range(2 * residual.size + 10):
-        if now <= goal or now == 0:
-            break
-        image = potential.hessian_product(point, along / root) / root
-        curvature = float(along @ image)
-        if curvature <= 0:
-            break
-        solution += now / curvature * along
-        residual = residual - now / curvature * image
-        after = float(residual @ residual)
-        along = residual + after / now * along
-        now = after
-    return np.asarray(solution / root)
+    """``H⁻¹ right``, roughly."""
+    search = ConjugateGradients(np.where(point.curvature > 0, right, 0.0) / point.root)
+    search.run(potential.unit_hessian(point), TANGENT * search.size, 2 * right.size + 10)
+    return np.asarray(search.solution / point.root)
 
 
 def _box_newton(matrix: Array, at: Optimum, limits: Array, active: Array) -> Array:

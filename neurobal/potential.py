@@ -7,7 +7,9 @@ that every evaluation is one pass over the synapses. Components do not interact,
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -53,6 +55,11 @@ class Point:
     def gradient(self) -> Array:
         """∂C/∂h."""
         return self.incoming - self.outgoing
+
+    @cached_property
+    def root(self) -> Array:
+        """D^½, D being the Hessian's diagonal; 1 for nodes without costs."""
+        return np.sqrt(np.where(self.curvature > 0, self.curvature, 1.0))
 
 
 class Potential:
@@ -156,6 +163,20 @@ class Potential:
     def hessian_product(self, point: Point, v: Array) -> Array:
         """The Hessian at ``point`` times ``v``: ``Aᵀ diag(c) A v`` with A the matrix of exponents."""
         return point.curvature * v - self.coupled(self.coupling_factors(point), v)
+
+    def unit_hessian(self, point: Point) -> Callable[[Array], Array]:
+        """``v -> D^-½ H D^-½ v``: the Hessian at ``point`` in variables in which its diagonal is 1.
+
+        Nodes without costs have a 1 there, too; nothing that is of use to them has a component along them.
+        """
+        root = point.root
+        factors = [(s / root, t / root) for s, t in self.coupling_factors(point)]
+
+        def product(v: Array) -> Array:
+            image = self.coupled(factors, v)
+            return np.subtract(v, image, out=image)
+
+        return product
 
     def couplings(self, factors: Factors, degree: Array, share: float) -> sparse.csr_array:
         """K as a (post, pre) matrix: the couplings that are strong for their row.

@@ -38,7 +38,7 @@ def slowest_modes(problem: Problem) -> tuple[Array, Array]:
     """
     potential = Potential(problem)
     point = potential.at(np.zeros(problem.size))
-    root, scaled = _unit_diagonal(potential, point)
+    root, scaled = point.root, _unit_couplings(potential, point)
     shift = invariant_shift(problem)
     order = np.argsort(problem.labels, kind="stable")
     couplings = scaled[order][:, order]  # components are contiguous now
@@ -137,7 +137,7 @@ def _sparse(problem: Problem, free: Array | None) -> tuple[float, Array]:
     """LOBPCG in the variables in which the Hessian has a unit diagonal; with a coarse correction if it is slow."""
     potential = Potential(problem)
     point = potential.at(np.zeros(problem.size))
-    root, couplings = _unit_diagonal(potential, point)
+    root, couplings = point.root, _unit_couplings(potential, point)
     shape = (problem.size, problem.size)
 
     def operator(product: object) -> LinearOperator:
@@ -169,17 +169,17 @@ def _sparse(problem: Problem, free: Array | None) -> tuple[float, Array]:
             return value, mode / np.linalg.norm(mode)
         if coarse is None and problem.symmetric:
             correction = CoarseCorrection(potential, aggregates(potential, point))
-            correction.update(point, root)
+            correction.update(point)
             coarse = operator(_columnwise(correction))
         last = value
     raise _not_found(problem.size, goal)
 
 
-def _unit_diagonal(potential: Potential, point: Point) -> tuple[Array, sparse.csr_array]:
-    """``D^½`` and W of the Hessian ``D^½ (1 - W) D^½`` at a point; D is its diagonal, 1 where that is 0."""
-    root = np.sqrt(np.where(point.curvature > 0, point.curvature, 1.0))
+def _unit_couplings(potential: Potential, point: Point) -> sparse.csr_array:
+    """W of the Hessian ``D^½ (1 - W) D^½`` at a point."""
+    root = point.root
     one_way = potential.couplings([(s / root, t / root) for s, t in potential.coupling_factors(point)], root, 0.0)
-    return root, one_way + one_way.T.tocsr()
+    return one_way + one_way.T.tocsr()
 
 
 def _not_found(size: int, bound: float) -> NeurobalError:

@@ -12,7 +12,7 @@ from neurobal.cost import Cost
 from neurobal.errors import InvalidInputError, UnbalanceableError
 from neurobal.large.checkpoint import Checkpoint, Reached
 from neurobal.large.components import SMALL
-from neurobal.large.passes import Passes, TooLarge
+from neurobal.large.passes import Passes
 from neurobal.large.problem import Setting, Unsettled, formulated, powers_of
 from neurobal.potential import Imbalance, log_balance
 from neurobal.problem import Problem
@@ -46,17 +46,13 @@ class Watch(Monitor):
 
     def __init__(self, progress: Progress, tol: float, checkpoint: Checkpoint | None = None) -> None:
         checkpoint = checkpoint or Checkpoint(None, {})
-        self._reached = checkpoint.read()
-        super().__init__(progress, tol, None if self._reached is None else self._reached.h)
+        reached = checkpoint.read()
+        super().__init__(progress, tol, None if reached is None else reached.h)
         self._shown, self._now, self._checkpoint = progress, "", checkpoint
-        self.begin_again()
-
-    def begin_again(self) -> None:
-        super().begin_again()
-        self._known = self._reached is not None  # the start is what was recorded last
-        if self._reached is not None:
-            self.cost += self._reached.cost
-            self.imbalance += self._reached.imbalance
+        self._known = reached is not None  # the start is what was recorded last
+        if reached is not None:
+            self.cost += reached.cost
+            self.imbalance += reached.imbalance
 
     def record(self, cost: float, imbalance: Imbalance, h: Array | None = None) -> None:
         self._now = f", imbalance {imbalance.total:.1e}"
@@ -139,13 +135,7 @@ def solve(
 
 def _solution(problem: Problem, tol: float, max_iter: int | None, monitor: Monitor) -> Solution:
     try:
-        try:
-            return Newton().solve(problem, tol, max_iter, monitor)
-        except TooLarge:
-            # Groups of neurons are coupled to too many others for a coarse correction: anew, without one.
-            problem.symmetric = False
-            monitor.begin_again()
-            return Newton().solve(problem, tol, max_iter, monitor)
+        return Newton().solve(problem, tol, max_iter, monitor)
     except Unsettled as unsettled:
         imbalance = log_balance(problem, unsettled.h).imbalance
         status = (

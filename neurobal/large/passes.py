@@ -16,7 +16,7 @@ from typing import Any, Protocol, Self, TypeAlias
 import numpy as np
 from scipy import sparse
 
-from neurobal.stores import bands
+from neurobal.stores import TooLarge, bands
 
 Array: TypeAlias = np.ndarray
 
@@ -126,10 +126,6 @@ class Combined(Part):
     def merged(self, other: Combined) -> Combined:
         out = (self.values,) if isinstance(self.values, np.ndarray) and self.values.ndim else None
         return Combined(self.ufunc, self.ufunc(self.values, other.values, out=out))
-
-
-class TooLarge(Exception):
-    """A part of an answer does not fit in memory."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from neurobal.large.forest import Span, scales_along, shared_edge
 from neurobal.large.passes import Passes
 from neurobal.large.result import certificate
 from neurobal.large.writing import network_of
+from neurobal.solvers.conjugate_gradients import ConjugateGradients
 
 Array: TypeAlias = np.ndarray
 
@@ -92,24 +93,16 @@ def smoothed(passes: Passes, after: SynapsesOnDisk, h: Array, pinned: Array) -> 
 
     degree = sum(passes.run(Neighbours(np.ones(h.size))))
     rows, columns = passes.run(Gradient(h, after))
-    residual = np.where(pinned, 0.0, rows - columns)
-    step, along, previous = np.zeros_like(h), np.zeros_like(h), np.inf
+    search = ConjugateGradients(np.where(pinned, 0.0, rows - columns))
     scale = np.where(degree > 0, degree, 1.0)
-    goal = 1e-4 * float(np.abs(residual).max(initial=0.0))
+    goal = 1e-4 * float(np.abs(search.residual).max(initial=0.0))
     for _ in range(SMOOTHING):
-        if float(np.abs(residual).max(initial=0.0)) <= goal:
+        if float(np.abs(search.residual).max(initial=0.0)) <= goal:
             break
-        preconditioned = residual / scale
-        now = float(np.einsum("i,i->", residual, preconditioned))
-        along = preconditioned + (now / previous) * along
-        previous = now
-        image = laplacian(along)
-        curvature = float(np.einsum("i,i->", along, image))
-        if curvature <= 0:
+        search.run(laplacian, 0.0, 1, lambda residual: residual / scale)
+        if not search.steps:
             break
-        step += now / curvature * along
-        residual -= now / curvature * image
-    return h + step
+    return h + search.solution
 
 
 def _culprit(

@@ -32,7 +32,7 @@ def aggregates(potential: Potential, point: Point) -> Array:
     Strength is ``k_ij / √(d_i d_j)``, k the couplings in both directions and d the Hessian's diagonal, summed over
     groups. Only couplings that are strong for their row are looked at.
     """
-    degree = np.where(point.curvature > 0, point.curvature, 1.0)
+    degree = point.root**2
     size = degree.size
     graph = _strong_couplings(potential, point, degree)
     groups = np.arange(size)
@@ -106,10 +106,10 @@ class CoarseCorrection:
         used[first[~problem.grounded[labels[first]]]] = False
         self._kept = np.flatnonzero(used)
 
-    def update(self, point: Point, root: Array) -> None:
-        """Form and factorise the coarse matrix at ``point``; ``root`` is D^½ there."""
+    def update(self, point: Point) -> None:
+        """Form and factorise the coarse matrix at ``point``; raise `TooLarge` if it does not fit."""
         potential = self._potential
-        self._members = bands.members(root, self._groups, self._count)
+        self._members = bands.members(point.root, self._groups, self._count)
         self._sums = self._members.T
         one_way = potential.couplings_between(potential.coupling_factors(point), self._groups, self._count)
         one_way.setdiag(0.0)

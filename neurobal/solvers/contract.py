@@ -60,11 +60,6 @@ class Monitor:
         self.imbalance: list[float] = []
         self._progress, self._tol = progress, tol
 
-    def begin_again(self) -> None:
-        """Forget what was recorded."""
-        self.cost.clear()
-        self.imbalance.clear()
-
     def record(self, cost: float, imbalance: Imbalance, h: Array | None = None) -> None:
         """One more iteration, which has come to ``h``."""
         self.cost.append(cost)

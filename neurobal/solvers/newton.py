@@ -9,7 +9,6 @@ it will pay.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -18,7 +17,9 @@ import numpy as np
 from neurobal.potential import Imbalance, LogPoint, Point, Potential, log_balance
 from neurobal.problem import WIDE, Problem
 from neurobal.solvers.aggregation import CoarseCorrection, aggregates
+from neurobal.solvers.conjugate_gradients import TINY, ConjugateGradients, Linear, dot
 from neurobal.solvers.contract import Monitor, Solution, capped_exp
+from neurobal.stores import TooLarge
 
 Array: TypeAlias = np.ndarray
 
@@ -32,7 +33,6 @@ FAINT = 1e-7  # share of a component's cost below which a node is balanced by it
 WEAKLY_HELD = 0.1  # share of a component's curvature below which its common shift is a slow mode
 ROUNDING = 1e-12  # share of a component's curvature that rounding hides
 STALE = 1.0  # logarithmic change of costs after which a coarse correction is formed anew
-TINY = 1e-300  # in place of zero, where a number is divided by
 ARMIJO = 1e-4  # share of the fall that the slope promises which a step has to bring
 BLUR = 1e-13  # of the costs' mass: smaller differences of a cost are rounding
 MAX_HALVINGS = 40  # of a step, until no further descent is possible
@@ -167,25 +167,20 @@ class _InnerSolver:
 
     def direction(self, point: Point, imbalance: Imbalance) -> Array:
         """An inexact solution of ``H d = -∂C/∂h``."""
-        root = np.sqrt(np.where(point.curvature > 0, point.curvature, 1.0))
+        root = point.root
         total = self._potential.by_component(point.curvature)
         # sqrt(Σ curvature · rᵀ D⁻¹ r) bounds Σ|r|: the imbalance that a residual r would leave, by Cauchy-Schwarz.
         bound = float(np.max(np.divide(total, point.mass**2, out=np.zeros_like(total), where=point.mass > 0)) ** 0.5)
         residual = -point.gradient / root
         goal = max(
-            min(FORCING, imbalance.total) * bound * _dot(residual, residual) ** 0.5,
+            min(FORCING, imbalance.total) * bound * dot(residual, residual) ** 0.5,
             FORCING * min(self._tol, imbalance.total),
         ) / bound  # fmt: skip
-        factors = [(s / root, t / root) for s, t in self._potential.coupling_factors(point)]
-
-        def product(v: Array) -> Array:  # of nodes without costs, too: they have no residual
-            image = self._potential.coupled(factors, v)
-            return np.subtract(v, image, out=image)
-
-        search = _ConjugateGradients(residual)
-        shifts = self._common_shifts(point, root)
+        product = self._potential.unit_hessian(point)
+        search = ConjugateGradients(residual)
+        shifts = _added(self._common_shifts(point))
         if self._coarse is not None and np.abs(point.h - self._coarse_at).max() * self._problem.slopes()[1] > STALE:
-            self._update_coarse(point, root)
+            self._update(self._coarse, point)
         limit = 10 * WATCH + 2 * self._problem.size
         while self._may_coarsen and self._coarse is None:
             rate = search.run(product, goal, WATCH, shifts)
@@ -193,13 +188,12 @@ class _InnerSolver:
                 return search.solution / root
             limit -= WATCH
             if self._coarse_pays(rate, bound * search.size):
-                self._coarse = CoarseCorrection(self._potential, aggregates(self._potential, point))
-                self._update_coarse(point, root)
-                search = _ConjugateGradients(search.residual, search.solution)
-        search.run(product, goal, limit, self._coarse or shifts)
+                self._update(CoarseCorrection(self._potential, aggregates(self._potential, point)), point)
+                search = ConjugateGradients(search.residual, search.solution)
+        search.run(product, goal, limit, _added(self._coarse) or shifts)
         return search.solution / root
 
-    def _common_shifts(self, point: Point, root: Array) -> Callable[[Array], Array] | None:
+    def _common_shifts(self, point: Point) -> Linear | None:
         """A correction by common shifts of whole components, where only weak costs towards the ground hold these."""
         potential = self._potential
         if not (self._problem.symmetric and self._problem.grounds):
@@ -210,69 +204,26 @@ class _InnerSolver:
         if not weak.any():
             return None
         inverse = np.divide(1.0, held, out=np.zeros_like(held), where=weak)
-        labels = self._problem.labels
+        labels, root = self._problem.labels, point.root
         return lambda v: root * (inverse * potential.by_component(root * v))[labels]
 
-    def _update_coarse(self, point: Point, root: Array) -> None:
-        assert self._coarse is not None
-        self._coarse.update(point, root)
-        self._coarse_at = point.h
+    def _update(self, coarse: CoarseCorrection, point: Point) -> None:
+        """Use a coarse correction, as it is at ``point``; do without from now on, if its matrix does not fit."""
+        try:
+            coarse.update(point)
+        except TooLarge:
+            self._coarse, self._may_coarsen = None, False
+        else:
+            self._coarse, self._coarse_at = coarse, point.h
 
     def _coarse_pays(self, rate: float, now: float) -> bool:
         """Whether the way to the tolerance, at the present rate, is longer than a coarse correction."""
         return rate * COARSE_PAYS < np.log(max(now / self._tol, 1.0))
 
 
-class _ConjugateGradients:
-    """The method of conjugate gradients from a residual on, in as many runs as one likes.
-
-    A run goes on where the last one ended. Starting anew would forget the slow modes, again and again.
-    """
-
-    def __init__(self, residual: Array, solution: Array | None = None) -> None:
-        self.residual = residual
-        self.solution = np.zeros_like(residual) if solution is None else solution
-        self.size = _dot(residual, residual) ** 0.5
-        self.steps = 0  # of the last run
-        self._along = np.zeros_like(residual)
-        self._previous = np.inf
-
-    def run(
-        self,
-        product: Callable[[Array], Array],
-        goal: float,
-        limit: int,
-        coarse: Callable[[Array], Array] | None = None,
-    ) -> float:
-        """Improve ``solution`` until |residual| <= goal, in at most ``limit`` steps; returns the rate of late."""
-        sizes = [self.size]
-        self.steps = 0
-        for _ in range(limit):
-            if self.size <= goal:
-                break
-            preconditioned = self.residual if coarse is None else self.residual + coarse(self.residual)
-            now = _dot(self.residual, preconditioned)
-            self._along *= now / self._previous
-            self._along += preconditioned
-            self._previous = now
-            image = product(self._along)
-            curvature = _dot(self._along, image)
-            if curvature <= 0:
-                break
-            step = now / curvature
-            self.solution += step * self._along
-            image *= step
-            self.residual -= image
-            self.size = _dot(self.residual, self.residual) ** 0.5
-            sizes.append(self.size)
-            self.steps += 1
-        half = max(len(sizes) // 2, 1)
-        return float(np.log(max(sizes[-half], TINY) / max(sizes[-1], TINY)) / half)
-
-
-def _dot(x: Array, y: Array) -> float:
-    """The scalar product, without BLAS: its threads wait for each other on a busy machine, and sum in varying order."""
-    return float(np.einsum("i,i->", x, y))
+def _added(correction: Linear | None) -> Linear | None:
+    """The preconditioner that adds a correction to the residual."""
+    return None if correction is None else lambda residual: residual + correction(residual)
 
 
 def _approach(problem: Problem, h: Array) -> Array:

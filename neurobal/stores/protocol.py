@@ -21,6 +21,10 @@ Shift: TypeAlias = "tuple[Array, Array] | None"
 Choice: TypeAlias = Callable[[Array, Array], Array]
 
 
+class TooLarge(Exception):
+    """What was asked for does not fit in memory."""
+
+
 class ShiftedCosts(Protocol):
     """The costs c of a store as ordinary numbers, around one point h."""
 
@@ -35,7 +39,9 @@ class ShiftedCosts(Protocol):
         """
 
     def grouped(self, left: Array, right: Array, groups: Array, count: int) -> sparse.csr_array:
-        """The couplings ``left[post] c right[pre]`` added up between ``count`` groups of nodes."""
+        """The couplings ``left[post] c right[pre]`` added up between ``count`` groups of nodes; `TooLarge` if these are
+        too many.
+        """
 
 
 class SynapseStore(Protocol):
