@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from neurobal import analysis, solvers
 from neurobal.adapters import as_circuit
 from neurobal.balancing import balance
-from neurobal.certificate import Certificate, verify
+from neurobal.certificate import Certificate
 from neurobal.circuit import Circuit, Population, Projection
 from neurobal.cost import Activity, Cost, NeuronCost, NeuronTerm, OutputNoise, Power, Robustness, Term
 from neurobal.disk import SynapsesOnDisk, on_disk, to_disk
 from neurobal.errors import InvalidInputError, NeurobalError, NotHomogeneousError, UnbalanceableError
-from neurobal.large import verification as _  # noqa: F401  (by it `verify` knows networks on disk)
 from neurobal.large.result import LargeBalance
 from neurobal.limits import Budget
 from neurobal.neuron_costs import ExcludedNeurons
@@ -25,6 +24,7 @@ from neurobal.result import Balance, Excluded
 from neurobal.rules import AntiBalancing, GradientFlow, NormalizedFlow, Rule, StochasticBalancing
 from neurobal.storage import load, save
 from neurobal.tradeoff import Tradeoff, tradeoff
+from neurobal.verification import verify
 from neurobal.version import __version__ as __version__
 
 if TYPE_CHECKING:

@@ -24,7 +24,6 @@ from neurobal.inputs import tolerance
 from neurobal.large.door import balance_on_disk
 from neurobal.large.result import BalanceOnDisk
 from neurobal.limits import limits_of
-from neurobal.potential import Imbalance
 from neurobal.progress import Progress, Report
 from neurobal.result import Balance
 from neurobal.rounding import quantum, rounded
@@ -172,33 +171,22 @@ def balance(
     """
     _check(tol, max_iter, on_unbalanceable)
     solver = choose(method)
+    how: dict[str, Any] = {
+        "tol": tol,
+        "max_iter": max_iter,
+        "strict": on_unbalanceable == "raise",
+        "report": report,
+    }
+    in_memory = {
+        "tied": tied, "homogeneity": homogeneity, "scaling": scaling, "dyadic": dyadic, "budget": budget,
+        "namespace": namespace,
+    }  # fmt: skip
     if isinstance(network, SynapsesOnDisk):
-        others = {"tied": tied, "homogeneity": homogeneity, "scaling": scaling, "dyadic": dyadic, "budget": budget}
-        return balance_on_disk(
-            network,
-            cost=cost,
-            pinned=pinned,
-            solver=solver,
-            tol=tol,
-            max_iter=max_iter,
-            strict=on_unbalanceable == "raise",
-            report=report,
-            checkpoint=checkpoint,
-            others={**others, "namespace": namespace},
-        )
+        how["checkpoint"] = checkpoint
+        return balance_on_disk(network, cost=cost, pinned=pinned, solver=solver, others=in_memory, **how)
     if is_dask_dataframe(network):
-        others = {"tied": tied, "homogeneity": homogeneity, "scaling": scaling, "dyadic": dyadic, "budget": budget}
-        return balance_on_cluster(
-            network,
-            cost=cost,
-            pinned=pinned,
-            solver=solver,
-            tol=tol,
-            max_iter=max_iter,
-            strict=on_unbalanceable == "raise",
-            report=report,
-            others={**others, "checkpoint": checkpoint, "namespace": namespace},
-        )
+        others = {**in_memory, "checkpoint": checkpoint}
+        return balance_on_cluster(network, cost=cost, pinned=pinned, solver=solver, others=others, **how)
     if checkpoint is not None:
         raise InvalidInputError("checkpoint: only balancing on disk keeps one; in memory it takes too short a time.")
     limits = None if budget is None else limits_of(budget)
@@ -212,26 +200,8 @@ def balance(
         level=level + 1,
     )
     if limits is not None:
-        return balance_within(
-            circuit,
-            cost,
-            limits,
-            solver,
-            tol=tol,
-            max_iter=max_iter,
-            dyadic=dyadic,
-            strict=on_unbalanceable == "raise",
-            report=report,
-        )
-    return balance_formulation(
-        formulate(circuit, cost),
-        solver,
-        tol=tol,
-        max_iter=max_iter,
-        dyadic=dyadic,
-        strict=on_unbalanceable == "raise",
-        report=report,
-    )
+        return balance_within(circuit, cost, limits, solver, dyadic=dyadic, **how)
+    return balance_formulation(formulate(circuit, cost), solver, dyadic=dyadic, **how)
 
 
 def balance_formulation(
@@ -262,7 +232,8 @@ def balance_formulation(
     return Balance(
         success=solution.balanced,
         status=solution.status,
-        message=_message(solution, imbalance, tol, dyadic),
+        message=solution.message(tol)
+        + (" Scales were then rounded to powers of two." if dyadic and solution.balanced else ""),
         method=solver.name,
         iterations=solution.iterations,
         evaluations=solution.evaluations,
@@ -293,13 +264,6 @@ def _solve(
         if runaway is None:
             return formulation, solution, monitor
         formulation = formulation.without(runaway, strict=strict).balanceable(strict=strict)
-
-
-def _message(solution: Solution, imbalance: Imbalance, tol: float, dyadic: bool) -> str:
-    if solution.balanced:
-        text = f"Incoming and outgoing cost are balanced to {tol:g}."
-        return text + " Scales were then rounded to powers of two." if dyadic else text
-    return f"Not balanced to {tol:g}: imbalance {imbalance.total:.2e}. {solution.status}"
 
 
 def _check(tol: float, max_iter: int | None, on_unbalanceable: str) -> None:

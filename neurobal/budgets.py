@@ -19,13 +19,12 @@ from neurobal.errors import InvalidInputError
 from neurobal.existence import Runaway
 from neurobal.formulation import Formulation, formulate
 from neurobal.limits import Budget, CostLike, dimension_of_terms, joined_cost
-from neurobal.multipliers import Common, Optimum, RunsAway, Search, value
+from neurobal.multipliers import Common, Optimum, RunsAway, Search
 from neurobal.neuron_costs import NeuronCosts
-from neurobal.potential import Potential
+from neurobal.potential import Potential, total_at
 from neurobal.progress import Progress, Report
 from neurobal.result import Balance
-from neurobal.rounding import HOLDS, ROUNDINGS, quantum
-from neurobal.rounding import Within as Rounding
+from neurobal.rounding import HOLDS, ROUNDINGS, LimitedRounding, quantum
 from neurobal.solvers import Monitor, Newton, Solver
 
 Array: TypeAlias = np.ndarray
@@ -90,10 +89,10 @@ class Totals:
     def __init__(self, whole: Formulation) -> None:
         self.problem = whole.problem
         self.before = whole.total()
-        self.constant = self.before - value(self.problem, np.zeros(self.problem.size))
+        self.constant = self.before - total_at(self.problem, np.zeros(self.problem.size))
 
     def __call__(self, h: Array) -> float:
-        return self.constant + value(self.problem, h)
+        return self.constant + total_at(self.problem, h)
 
 
 class Within:
@@ -169,7 +168,9 @@ class Within:
         """What each budget that moves has besides what takes part."""
         if not self._anything_left_out:
             h = np.zeros_like(h)
-        return np.array([self.totals[k + 1](h) - value(self.search.parts[j + 1], h) for j, k in enumerate(self.moving)])
+        return np.array(
+            [self.totals[k + 1](h) - total_at(self.search.parts[j + 1], h) for j, k in enumerate(self.moving)]
+        )
 
     def _targets(self, others: Array) -> Array:
         """The limits of what takes part, in the units of the search."""
@@ -343,7 +344,7 @@ def _rounded(within: Within, at: Optimum) -> Array:
     constants = np.array([total.constant for total in within.totals[1:]])
     allowed = np.array([limit * total.before for limit, total in zip(within.limits, within.totals[1:], strict=True)])
     movable = np.maximum(allowed - constants, 1e-300)
-    rounding = Rounding([total.problem for total in within.totals], movable, step)
+    rounding = LimitedRounding([total.problem for total in within.totals], movable, step)
     prices = np.append(1.0, within.multipliers(at) * movable)
     shifts = (np.arange(ROUNDINGS) / ROUNDINGS - 0.5) * step
     polished = [np.zeros(within.search.size)]
@@ -365,9 +366,9 @@ def _rounded(within: Within, at: Optimum) -> Array:
 def _message(at: Optimum, tol: float, exceeded: Sequence[Budget], dyadic: bool) -> str:
     if at.tol > tol:
         return f"The multipliers of the budgets were not found to {tol:g}. Try a larger tol, or other limits."
+    text = at.solution.message(tol, "effective cost")
     if not at.solution.balanced:
-        return f"Not balanced to {tol:g}: imbalance {at.solution.imbalance.total:.2e}. {at.solution.status}"
-    text = f"Incoming and outgoing effective cost are balanced to {tol:g}."
+        return text
     text += " Scales were then rounded to powers of two." if dyadic else ""
     shown = ", ".join(f"{budget.name} by {100 * budget.excess:.3g} %" for budget in exceeded)
     return text + (f" Budgets that are exceeded{' after rounding' if dyadic else ''}: {shown}." if exceeded else "")

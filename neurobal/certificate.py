@@ -9,25 +9,21 @@ and what remains is the residual.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from neurobal import notebook_html
-from neurobal.adapters import as_circuit
 from neurobal.changes import STATES, Name, changes, equations, first_difference, named_equations, not_compared
 from neurobal.circuit import Circuit
-from neurobal.description import check_same_model
-from neurobal.errors import DifferentModelError, InvalidInputError, NotFiniteError
+from neurobal.errors import InvalidInputError
 from neurobal.exactness import doubts_of_exactness
 from neurobal.fitting import fit
 
 Array: TypeAlias = np.ndarray
 
-# Networks that are not read as circuits: what tells them, and what verifies two of them.
-ELSEWHERE: list[tuple[Callable[[Any], bool], Callable[..., Certificate]]] = []
 TOLERANCE = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-6}
 
 
@@ -85,66 +81,18 @@ class Certificate:
         return notebook_html.heading(verdict) + listing + notebook_html.notes([self.message])
 
 
-def verify(
-    before: Any, after: Any = None, *, pinned: Any = None, homogeneity: Any = None, states: bool = False
-) -> Certificate:
-    """Is ``after`` nothing but a rescaled ``before``?
-
-    Of Brian2 networks the whole model is compared: equations, thresholds, resets, pathways, refractoriness, methods,
-    time steps, constants, parameters, delays, connections and inputs. It makes no difference whether a number is a
-    constant of the script or a parameter that has this value everywhere. What is not compared, the answer lists.
-
-    Parameters
-    ----------
-    before, after
-        Circuits, matrices, or what `as_circuit` takes; or two networks on disk, or their folders. If ``before`` was
-        read from Brian2 objects, ``after`` may be the network or list of objects to read again with the same
-        declarations, or None: the objects themselves, as they are now.
-    pinned, homogeneity
-        As in `balance`, for matrices and on disk: neurons that must not have moved, and how outputs grow with inputs.
-    states
-        Compare what a simulation changes by itself, too (membrane potentials, traces): it must have moved along. For
-        two networks in their initial states; after a run nothing of it is a rescaling any more.
-
-    Raises
-    ------
-    InvalidInputError
-        Matrices or circuits have different populations or projections; ``after`` is missing.
-
-    Examples
-    --------
-    >>> J = np.array([[0.0, 4.0], [1.0, 0.0]])
-    >>> nb.verify(J, np.array([[0.0, 2.0], [2.0, 0.0]]))
-    certificate: function preserved (basis: declared; residual 0.0e+00 <= 1e-12, bit-exact)
-    >>> nb.verify(J, np.array([[0.0, 4.0], [1.5, 0.0]])).preserved
-    False
-    """
-    for tells, verifies in ELSEWHERE:
-        if tells(before) or tells(after):
-            return verifies(before, after, pinned=pinned, homogeneity=homogeneity)
-    first = as_circuit(before, pinned=pinned, homogeneity=homogeneity)
-    if after is None and first.binding is None:
-        raise InvalidInputError("verify: say what to compare with, verify(before, after).")
-    try:
-        if first.binding is not None and not isinstance(after, Circuit):
-            second = first.binding.reread(after)
-        else:
-            second = as_circuit(after, homogeneity=homogeneity)
-            check_same_model(first.description, second.description)
-    except NotFiniteError as error:
-        return _refusal(first, f"no longer finite: {error.what}. {error}")
-    except DifferentModelError as error:
-        return _refusal(first, str(error))
-    _same_shape(first, second)
-    found = first_difference(first, second, states=states)
+def certificate_of(before: Circuit, after: Circuit, *, states: bool = False) -> Certificate:
+    """The certificate of two circuits: see `verify`."""
+    _same_shape(before, after)
+    found = first_difference(before, after, states=states)
     if found is not None:
-        return _refusal(first, found)
-    if is_blind(first) and first.emitted is not None:
-        unmoved = {name: np.zeros(p.size) for name, p in first.populations.items()}
-        return certify(first, second, {**unmoved, **first.emitted()}, states=states)
-    linear = equations(first, second, states=states)
-    h, suspects = fit(linear, tolerance_of(first, second))
-    return certify(first, second, linear.by_population(h), suspects, states=states)
+        return refusal(before, found)
+    if is_blind(before) and before.emitted is not None:
+        unmoved = {name: np.zeros(p.size) for name, p in before.populations.items()}
+        return certify(before, after, {**unmoved, **before.emitted()}, states=states)
+    linear = equations(before, after, states=states)
+    h, suspects = fit(linear, tolerance_of(before, after))
+    return certify(before, after, linear.by_population(h), suspects, states=states)
 
 
 def certify(
@@ -231,7 +179,7 @@ def _same_shape(before: Circuit, after: Circuit) -> None:
             )
 
 
-def _refusal(before: Circuit, reason: str) -> Certificate:
+def refusal(before: Circuit, reason: str) -> Certificate:
     """The certificate of what no log-scales need to be fitted for."""
     scale = {name: np.ones(p.size) for name, p in before.populations.items()}
     message = f"function NOT preserved: {reason}"

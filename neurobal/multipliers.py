@@ -18,7 +18,7 @@ import numpy as np
 from scipy import optimize
 
 from neurobal.existence import Runaway, find_runaway, without
-from neurobal.potential import Point, Potential
+from neurobal.potential import Point, Potential, total_at
 from neurobal.problem import Block, Ground, Problem
 from neurobal.solvers import Monitor, Newton, Solution
 from neurobal.solvers.conjugate_gradients import TINY, ConjugateGradients
@@ -126,7 +126,7 @@ class Search:
         return solution
 
     def _value(self, k: int, h: Array) -> float:
-        return value(self.parts[k], h) / float(self.unit[k])
+        return total_at(self.parts[k], h) / float(self.unit[k])
 
     def gradient(self, k: int, h: Array) -> Array:
         """That of part k (0 is A)."""
@@ -178,7 +178,7 @@ class Search:
         h = start
         if problem.connected.any():
             h = self._solved(problem, start, self.tol, self._monitor).h
-        values = [value(part, h) / unit for part, unit in zip(parts, self.unit[1:], strict=True)]
+        values = [total_at(part, h) / unit for part, unit in zip(parts, self.unit[1:], strict=True)]
         return np.array(values), h, attained
 
     def least_common(self, limits: Array) -> Common:
@@ -299,12 +299,6 @@ class Search:
                 break
             step = 0.5 * step
         return there
-
-
-def value(problem: Problem, h: Array) -> float:
-    """The total of all costs that a rescaling changes."""
-    potential = Potential(problem, h)
-    return potential.total_cost(potential.at(h))
 
 
 def added(size: int, parts: Sequence[tuple[Problem, float]]) -> Problem:

@@ -221,6 +221,12 @@ class Potential:
         )
 
 
+def total_at(problem: Problem, h: Array) -> float:
+    """Σ c over everything that h can change, in the units of the cost."""
+    potential = Potential(problem, h)
+    return potential.total_cost(potential.at(h))
+
+
 def shift(block: Block, h: Array) -> tuple[Array, Array]:
     """What the log-costs of a block change by at ``h``: its post- and its presynaptic part."""
     return block.power * block.a * h, -(block.power * block.b * h)

@@ -11,7 +11,7 @@ import numpy as np
 
 from neurobal.circuit import Circuit
 from neurobal.errors import InvalidInputError
-from neurobal.potential import Potential, shift
+from neurobal.potential import shift, total_at
 from neurobal.problem import Problem
 
 Array: TypeAlias = np.ndarray
@@ -59,7 +59,7 @@ def rounded(h: Array, step: float, shiftable: Array, cost: Callable[[Array], flo
     return min([*candidates, np.zeros_like(h)], key=cost)
 
 
-class Within:
+class LimitedRounding:
     """Rounded log-scales within limits of the totals of some problems, that of the first being as small as possible."""
 
     def __init__(self, problems: Sequence[Problem], limits: Array, step: float) -> None:
@@ -69,10 +69,7 @@ class Within:
     def totals(self, h: Array) -> Array:
         """The total of each problem, in units of its limit (the first: as it is)."""
         self.evaluations += 1
-        values = []
-        for problem in self._problems:
-            potential = Potential(problem, h)
-            values.append(potential.total_cost(potential.at(h)))
+        values = [total_at(problem, h) for problem in self._problems]
         return np.array(values) / np.append(1.0, self._limits)
 
     def excess(self, totals: Array) -> float:

@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("neurobal.brian.private_names",),
     ("neurobal.brian",),  # only its docstring
     ("neurobal.analysis",),
-    ("neurobal.balancing", "neurobal.storage", "neurobal.tradeoff"),
+    ("neurobal.balancing", "neurobal.verification", "neurobal.storage", "neurobal.tradeoff"),
     ("neurobal.budgets",),
     ("neurobal.result",),
     ("neurobal.rescaling",),

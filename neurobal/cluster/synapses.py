@@ -21,7 +21,7 @@ from neurobal.cluster.tables import (
     shared_out,
     together,
 )
-from neurobal.disk.ids import where
+from neurobal.disk.ids import numbers_of
 from neurobal.errors import InvalidInputError
 from neurobal.stores import bands
 
@@ -72,14 +72,7 @@ class SynapsesOnCluster:
 
     def numbers(self, ids: Any) -> Array:
         """The numbers of the neurons with these ids. InvalidInputError if there is none with one of them."""
-        wanted = np.asarray(ids)
-        numbers = where(wanted.ravel(), self.names.ids, None, self.size)
-        missing = wanted.ravel()[numbers < 0]
-        if missing.size:
-            names = ", ".join(map(repr, missing[:3].tolist())) + (", ..." if missing.size > 3 else "")
-            known = ", ".join(map(repr, self.ids[:3].tolist())) + (", ..." if self.size > 3 else "")
-            raise InvalidInputError(f"No synapse has a neuron with the ids {names}. There are {self.size:,}: {known}.")
-        return numbers.reshape(wanted.shape)
+        return numbers_of(ids, self.names.ids, None, self.size, "The dataframe")
 
     def detached(self) -> SynapsesOnCluster:
         """The same without what lies on the cluster."""

@@ -100,8 +100,9 @@ class OutputNoise(Cost):
     ----------
     noise_gains
         ``g_i = σ_i² G_i`` ≥ 0, the variance in the output that the noise of neuron i alone causes, as the network is
-        now. G is, for a linear network, the diagonal of the observability Gramian (``Aᵀ Q + Q A + Cᵀ C = 0``). One
-        number, an array (n,) if there is one population, or a dict by the names of populations. It may carry units.
+        now. G is what `analysis.noise_gains` finds: for a linear network, the diagonal of the observability Gramian
+        (``Aᵀ Q + Q A + Cᵀ C = 0``). One number, an array (n,) if there is one population, or a dict by
+        the names of populations. It may carry units.
     of
         What the noise is added to: "state", or what is "sent".
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+
+from neurobal.errors import InvalidInputError
 
 Array: TypeAlias = np.ndarray
 
@@ -32,6 +34,25 @@ def where(wanted: Array, ids: Array | None, order: Array | None, size: int) -> A
     found = ids[at] == values
     places[np.flatnonzero(comparable)[found]] = at[found]
     return places
+
+
+def numbers_of(wanted: Any, ids: Array | None, order: Array | None, size: int, whose: str) -> Array:
+    """The numbers of the neurons with these ids, in the shape of ``wanted``: see `where`.
+
+    InvalidInputError if ``whose`` network has no neuron with one of them.
+    """
+    given = np.asarray(wanted)
+    numbers = where(given.ravel(), ids, order, size)
+    missing = np.flatnonzero(numbers < 0)
+    if missing.size:
+        names = ", ".join(map(repr, given.ravel()[missing[:3]].tolist()))
+        more = f" and {missing.size - 3:,} more" if missing.size > 3 else ""
+        known = ", ".join(map(repr, (np.arange(min(size, 3)) if ids is None else ids[:3]).tolist()))
+        raise InvalidInputError(
+            f"{whose} has no neurons with the ids {names}{more}. Its {size:,} ids are {known or 'none'}"
+            f"{', ...' if size > 3 else ''} (attribute ids)."
+        )
+    return numbers.reshape(given.shape)
 
 
 def of_type(values: Array, dtype: np.dtype) -> tuple[Array, Array]:

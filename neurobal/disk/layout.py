@@ -15,9 +15,8 @@ from scipy import sparse
 from neurobal.disk import checking
 from neurobal.disk.bands import bands
 from neurobal.disk.header import PRE, START, WEIGHTS, Header, dtype_of, read_header
-from neurobal.disk.ids import sorted_order, where
+from neurobal.disk.ids import numbers_of, sorted_order
 from neurobal.disk.tables import write_parquet
-from neurobal.errors import InvalidInputError
 from neurobal.progress import Progress, Report
 
 Array: TypeAlias = np.ndarray
@@ -130,18 +129,7 @@ class SynapsesOnDisk:
         InvalidInputError
             There is no neuron with one of these ids.
         """
-        wanted = np.asarray(ids)
-        numbers = where(wanted.ravel(), self.stored_ids, self._order, self.size)
-        missing = np.flatnonzero(numbers < 0)
-        if len(missing):
-            names = ", ".join(map(repr, wanted.ravel()[missing[:3]].tolist()))
-            more = f" and {len(missing) - 3:,} more" if len(missing) > 3 else ""
-            known = ", ".join(repr(name.item()) for name in self.ids[:3])
-            raise InvalidInputError(
-                f"{str(self.folder)!r} has no neurons with the ids {names}{more}. Its {self.size:,} ids are "
-                f"{known or 'none'}{', ...' if self.size > 3 else ''} (attribute ids)."
-            )
-        return numbers.reshape(wanted.shape)
+        return numbers_of(ids, self.stored_ids, self._order, self.size, repr(str(self.folder)))
 
     def bands(self, entries: int) -> Iterator[tuple[int, int]]:
         """Cut the rows into bands ``first ... last - 1`` of at most ``entries`` synapses, and as many rows, but one row

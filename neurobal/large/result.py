@@ -196,13 +196,10 @@ def columns_of(
 ) -> dict[str, Any]:
     """The fields of a `LargeBalance`, all but those that say which network it was: ``ids`` and ``synapses``."""
     solution, imbalance = found.solution, found.solution.imbalance
-    message = f"Incoming and outgoing cost are balanced to {tol:g}."
-    if not solution.balanced:
-        message = f"Not balanced to {tol:g}: imbalance {imbalance.total:.2e}. {solution.status}"
     return {
         "success": solution.balanced,
         "status": solution.status,
-        "message": message,
+        "message": solution.message(tol),
         "method": method,
         "iterations": solution.iterations,
         "evaluations": found.passes,

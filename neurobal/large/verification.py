@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from neurobal.certificate import ELSEWHERE, TOLERANCE, Certificate
+from neurobal.certificate import TOLERANCE, Certificate
 from neurobal.disk import SynapsesOnDisk
 from neurobal.errors import InvalidInputError
 from neurobal.large.checks import Check, Deviating, Gradient, Neighbours, ends
@@ -134,6 +134,3 @@ def _culprit(
 
 def _only(found: tuple[Any, ...]) -> tuple[int, int, int]:
     return int(found[1][0]), int(found[2][0]), int(found[3][0])
-
-
-ELSEWHERE.append((is_on_disk, verify_on_disk))

@@ -37,6 +37,12 @@ class Solution:
     evaluations: int
     imbalance: Imbalance
 
+    def message(self, tol: float, what: str = "cost") -> str:
+        """A sentence: whether incoming and outgoing cost (or ``what``) are balanced to ``tol``, or why not."""
+        if self.balanced:
+            return f"Incoming and outgoing {what} are balanced to {tol:g}."
+        return f"Not balanced to {tol:g}: imbalance {self.imbalance.total:.2e}. {self.status}"
+
 
 @runtime_checkable
 class Solver(Protocol):

@@ -220,7 +220,7 @@ def test_errors_name_the_remedy(client: Client, rng: np.random.Generator) -> Non
         nb.balance(parts(edges.rename(columns={"weight": "w"})))
     with pytest.raises(InvalidInputError, match="weight' must have real numbers"):
         nb.balance(parts(edges.assign(weight="heavy")))
-    with pytest.raises(InvalidInputError, match="No synapse has a neuron with the ids 5000"):
+    with pytest.raises(InvalidInputError, match="The dataframe has no neurons with the ids 5000"):
         nb.balance(parts(edges), pinned=[5000])
     with pytest.raises(InvalidInputError, match="tied: possible for networks in memory only"):
         nb.balance(parts(edges), tied=[0, 0])
