@@ -21,7 +21,16 @@ from .mutants import Mutant, draw
 
 FILES = [
     *sorted(Path("neurobal/symmetry").glob("*.py")),
-    *map(Path, ("neurobal/certificate.py", "neurobal/changes.py", "neurobal/description.py", "neurobal/exactness.py")),
+    *map(
+        Path,
+        (
+            "neurobal/certificate.py",
+            "neurobal/verification.py",
+            "neurobal/changes.py",
+            "neurobal/description.py",
+            "neurobal/exactness.py",
+        ),
+    ),
     Path("neurobal/brian/network/description.py"),
 ]
 TESTS = [
