@@ -39,7 +39,8 @@ def balance_figure(result: Any) -> Figure:
         axes[0].legend(dots, [names[k] for k in drawn], fontsize="small", frameon=False, loc="upper left")
     axes[2].plot(np.arange(len(result.history)), result.history.imbalance, ".-", color=INK)
     axes[2].xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes[2].set(yscale="log", xlabel="iteration", ylabel="imbalance", title=f"convergence ({result.method})")
+    way = "one multiplier after another" if result.budgets else result.method
+    axes[2].set(yscale="log", xlabel="iteration", ylabel="imbalance", title=f"convergence ({way})")
     figure.supxlabel(f"{'effective ' if result.budgets else ''}cost: {result.formulation.formula}", fontsize="small")
     return figure
 

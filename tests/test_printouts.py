@@ -43,6 +43,7 @@ class Balanced(HTMLParser):
         (nb.Power(12), "Σ |w|^12"),
         (nb.Power(2, weight=3.0), "Σ α w²"),
         (nb.Power(2) + 0.5 * nb.Power(1), "Σ w² + 0.5 Σ |w|"),
+        (nb.Power(2) + nb.Power(1) * (1 / 3), "Σ w² + 0.333333 Σ |w|"),
         (nb.Robustness(np.ones(3)), "Σ ⟨φ'²⟩ w²"),
         ({"EE": nb.Power(2), "EI": nb.Power(2), "IE": nb.Power(1)}, "Σ w² (EE, EI), Σ |w| (IE)"),
     ],

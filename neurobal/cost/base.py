@@ -11,6 +11,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -130,10 +131,15 @@ class CostSum(Cost):
 
     @property
     def formula(self) -> str:
-        return " + ".join(c.formula if np.asarray(f) == 1 else f"{f} {c.formula}" for f, c in self.parts)
+        return " + ".join(c.formula if np.asarray(f) == 1 else f"{_shown(f)} {c.formula}" for f, c in self.parts)
 
     def __repr__(self) -> str:
         return " + ".join(f"{c!r}" if np.asarray(f) == 1 else f"{f!r}*({c!r})" for f, c in self.parts)
+
+
+def _shown(factor: Any) -> str:
+    """A factor, for printouts: six digits of a number, and a quantity with its units."""
+    return f"{factor:.6g}" if isinstance(factor, Real) else f"{factor}"
 
 
 def asked(cost: Cost, circuit: Circuit, projections: Collection[str]) -> dict[str, list[Term]]:
