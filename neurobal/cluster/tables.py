@@ -10,8 +10,8 @@ import numpy as np
 from neurobal.disk.ids import where
 from neurobal.disk.numbering import as_integers, coded, is_counting
 from neurobal.errors import InvalidInputError
+from neurobal.large.checks import out_of_range, rescaled_weights
 from neurobal.large.passes import RowBand
-from neurobal.logarithms import rescaled
 
 Array: TypeAlias = np.ndarray
 
@@ -164,7 +164,7 @@ def rescaled_partition(partition: Any, scales: Scales) -> Any:
     post, pre = scales.names.numbers(partition, "post"), scales.names.numbers(partition, "pre")
     old = weights_of(partition)
     new = rescaled_weights(old, post, pre, scales.log_scale)
-    lost = ~np.isfinite(new) | ((new == 0) & (old != 0))
+    lost = out_of_range(old, new)
     if lost.any():
         row = int(np.argmax(lost))
         ends = [_plain(partition[column].iloc[row]) for column in ("pre", "post")]
@@ -173,11 +173,6 @@ def rescaled_partition(partition: Any, scales: Scales) -> Any:
             f"cannot hold (it becomes {new[row]:g}). Pin neurons with extreme scales, or give weights of type float64."
         )
     return partition.assign(weight=new)
-
-
-def rescaled_weights(weight: Array, post: Array, pre: Array, log_scale: Array) -> Array:
-    with np.errstate(over="ignore"):
-        return rescaled(weight, log_scale, post, log_scale, pre, dyadic=False)
 
 
 def band_of(partition: Any, names: Numbering) -> RowBand:

@@ -53,13 +53,22 @@ class Header:
     source: str = ""
     crc32: dict[str, int] = field(default_factory=dict)
 
+    def id_files(self) -> list[str]:
+        """Names of the files that say what neurons are called."""
+        if self.ids == "utf8":
+            return [TEXT_STARTS, TEXT_IDS]
+        return [INTEGER_IDS[self.ids]] if self.ids in INTEGER_IDS else []
+
+    def files(self) -> list[str]:
+        """Names of all files but ``network.json``."""
+        return [START, PRE, WEIGHTS[self.weight], *self.id_files()]
+
     def lengths(self) -> dict[str, int]:
         """How many numbers each file has; of ``id.utf8`` only its other file knows it."""
         lengths = {START: self.neurons + 1, PRE: self.synapses, WEIGHTS[self.weight]: self.synapses}
-        if self.ids in INTEGER_IDS:
-            lengths[INTEGER_IDS[self.ids]] = self.neurons
-        elif self.ids == "utf8":
-            lengths[TEXT_STARTS] = self.neurons + 1
+        for name in self.id_files():
+            if name != TEXT_IDS:
+                lengths[name] = self.neurons + (name == TEXT_STARTS)
         return lengths
 
 
@@ -135,9 +144,8 @@ def _header(path: Path, tree: dict[str, Any]) -> Header:
     if not isinstance(sums, dict) or any(type(value) is not int for value in sums.values()):
         raise damaged(path, "'crc32' is no object of whole numbers")
     header = Header(**tree)
-    known = header.lengths().keys() | ({TEXT_IDS} if header.ids == "utf8" else set())
-    if sums.keys() - known:
-        raise damaged(path, f"'crc32' names the file {min(sums.keys() - known)!r:.40}, which is none of this network")
+    if odd := sorted(sums.keys() - {*header.files()}):
+        raise damaged(path, f"'crc32' names the file {odd[0]!r:.40}, which is none of this network")
     return header
 
 

@@ -255,9 +255,8 @@ def _added_up(post: Array, pre: Array, weight: Array) -> tuple[Array, Array, Arr
 
 def header(work: Work, state: State, add_up: bool, source: str) -> Header:
     """What ``network.json`` will say."""
-    sums = dict(state.crc32)
-    names = {"none": (), "utf8": (TEXT_STARTS, TEXT_IDS)}
-    for name in names[state.ids] if state.ids in names else (INTEGER_IDS[state.ids],):
+    found = Header(state.neurons, state.synapses, state.weight, state.ids, add_up, source, dict(state.crc32))
+    for name in found.id_files():
         to_the_disk(work.target / name)
-        sums[name] = zlib.crc32((work.target / name).read_bytes())
-    return Header(state.neurons, state.synapses, state.weight, state.ids, add_up, source, sums)
+        found.crc32[name] = zlib.crc32((work.target / name).read_bytes())
+    return found

@@ -15,10 +15,16 @@ Array: TypeAlias = np.ndarray
 SAMPLE = 1000  # synapses that are looked at first: most scales are no powers of two, and one of them shows it
 
 
-def rescaled_weights(band: RowBand, log_scale: Array) -> Array:
+def rescaled_weights(weight: Array, post: Array, pre: Array, log_scale: Array) -> Array:
     """``w_ij λ_i / λ_j`` in the precision of the weights; 0 or infinite where it cannot hold them."""
     with np.errstate(over="ignore"):
-        return rescaled(band.weight, log_scale, band.post, log_scale, band.pre, dyadic=False)
+        return rescaled(weight, log_scale, post, log_scale, pre, dyadic=False)
+
+
+def out_of_range(before: Array, after: Array) -> Array:
+    """Which weights their precision could not hold after a rescaling."""
+    lost: Array = ~np.isfinite(after) | ((after == 0) & (before != 0))
+    return lost
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +41,7 @@ class Check(Work):
 
     def on(self, band: RowBand) -> Parts:
         if self.after is None:
-            new = rescaled_weights(band, self.h)
+            new = rescaled_weights(band.weight, band.post, band.pre, self.h)
         else:
             other = counterpart(band, self.after)
             if isinstance(other, int):

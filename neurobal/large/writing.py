@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import shutil
@@ -16,10 +15,11 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from neurobal.disk import SynapsesOnDisk, on_disk
-from neurobal.disk.header import HEADER, INTEGER_IDS, PRE, START, TEXT_IDS, TEXT_STARTS, WEIGHTS, Header, write_header
+from neurobal.disk.header import HEADER, WEIGHTS, Header, write_header
 from neurobal.disk.layout import opened
+from neurobal.disk.work import FULL, to_the_disk
 from neurobal.errors import InvalidInputError, NeurobalError
-from neurobal.large.checks import ends, rescaled_weights
+from neurobal.large.checks import ends, out_of_range, rescaled_weights
 from neurobal.large.files import OnFiles
 from neurobal.large.passes import RowBand
 from neurobal.progress import Progress, Report
@@ -27,7 +27,6 @@ from neurobal.progress import Progress, Report
 Array: TypeAlias = np.ndarray
 
 MARK = "unfinished.json"  # in a folder that is being written
-FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
 BLOCK = 2**24  # bytes that are copied at a time
 
 
@@ -79,12 +78,7 @@ def _begin(network: SynapsesOnDisk, target: Path) -> None:
 
 def _names(header: Header) -> list[str]:
     """All files of a network, the one that makes it one first."""
-    names = [HEADER, START, PRE, WEIGHTS[header.weight]]
-    if header.ids in INTEGER_IDS:
-        names.append(INTEGER_IDS[header.ids])
-    elif header.ids == "utf8":
-        names += [TEXT_STARTS, TEXT_IDS]
-    return names
+    return [HEADER, *header.files()]
 
 
 def _size(network: SynapsesOnDisk) -> int:
@@ -116,14 +110,13 @@ def _files(network: SynapsesOnDisk, log_scale: Array, target: Path, progress: Pr
     checksum = 0
     with open(target / name, "wb") as stream:
         for band in passes.bands():
-            weights = rescaled_weights(band, log_scale)
+            weights = rescaled_weights(band.weight, band.post, band.pre, log_scale)
             _check_range(band, weights, network)
             stream.write(weights.data)
             checksum = zlib.crc32(weights.data, checksum)
-        _flush(stream)
+    to_the_disk(target / name)
     sums = {name: checksum}
-    others = _names(network.header)[1:]
-    others.remove(name)
+    others = [other for other in network.header.files() if other != name]
     for k, other in enumerate(others):
         sums[other] = _copied(network.folder / other, target / other)
         progress.update(0.7 + 0.3 * (k + 1) / len(others))
@@ -131,7 +124,7 @@ def _files(network: SynapsesOnDisk, log_scale: Array, target: Path, progress: Pr
 
 
 def _check_range(band: RowBand, weights: Array, network: SynapsesOnDisk) -> None:
-    lost = ~np.isfinite(weights) | ((weights == 0) & (band.weight != 0))
+    lost = out_of_range(band.weight, weights)
     if lost.any():
         place = int(np.argmax(lost))
         row = int(np.searchsorted(band.indptr, place, side="right")) - 1
@@ -151,13 +144,8 @@ def _copied(source: Path, target: Path) -> int:
         while block := old.read(BLOCK):
             new.write(block)
             checksum = zlib.crc32(block, checksum)
-        _flush(new)
+    to_the_disk(target)
     return checksum
-
-
-def _flush(stream: Any) -> None:
-    stream.flush()
-    os.fsync(stream.fileno())
 
 
 def network_of(network: Any) -> SynapsesOnDisk:

@@ -188,7 +188,7 @@ def test_an_interrupt_while_writing_leaves_nothing(
         if len(calls) > moment:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(writing, "_flush", flush)
+    monkeypatch.setattr(writing, "to_the_disk", flush)
     with pytest.raises(KeyboardInterrupt):
         result.write(tmp_path / "balanced")
     assert not (tmp_path / "balanced").exists()
@@ -215,7 +215,7 @@ def test_a_full_disk_is_an_error_that_leaves_nothing(disk: nb.SynapsesOnDisk, tm
     def full(stream: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(writing, "_flush", full)
+    monkeypatch.setattr(writing, "to_the_disk", full)
     with pytest.raises(NeurobalError, match=r"is full; the network takes 0.\d+ GB.*Make room"):
         result.write(tmp_path / "balanced")
     assert not (tmp_path / "balanced").exists()
